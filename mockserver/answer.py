@@ -1,0 +1,195 @@
+"""One request through all rooms: bytes in, Reply out. Knows no Flask; the routes above it know no rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import lru_cache, partial
+
+from mockserver.config import Config
+from mockserver.engine.backends import open_backend
+from mockserver.engine.generate import LanguageModel, collect, generate, rank
+from mockserver.engine.model import Model, UnknownAdapter
+from mockserver.engine.plan import Plan, check_rules, plan
+from mockserver.engine.told import Told, tell
+from mockserver.engine.vocabulary import Vocabulary
+from mockserver.errors import ApiError, ModelNotFoundError, NotFoundError
+from mockserver.messages import Prefill, Reply, Request, Step
+from mockserver.scenario.cassette import open_cassette
+from mockserver.scenario.desk import Desk, ToldText, Visit
+from mockserver.scenario.pacing import Clock, Pacing, pace
+from mockserver.scenario.scripts import Rule
+from mockserver.service.front_door import FrontDoor
+from mockserver.wire import sse
+from mockserver.wire.contract import Contract
+from mockserver.wire.headers import Timing, compute_headers, request_headers, timing_headers
+from mockserver.wire.refusal import JSON_HEADERS, refusal
+from mockserver.wire.request import ignored_header, parse_request
+from mockserver.wire.response import plain_reply, stream_events
+from mockserver.wire.strict_json import write_json
+
+Load = Callable[[str, str | None], LanguageModel]
+
+
+def open_engine(config: Config) -> Load:
+    """What gives the model for a model id and an adapter id. Raises BackendError, CheckpointError."""
+    if config.checkpoint is not None:
+        from mockserver.engine.checkpoint import open_checkpoint
+
+        return open_checkpoint(config.checkpoint, config.device)
+    backend = open_backend(config.device)
+
+    def load(voice: str, adapter_id: str | None) -> LanguageModel:
+        try:
+            return Model.load(voice, adapter_id=adapter_id, backend=backend)
+        except UnknownAdapter as error:
+            raise NotFoundError(str(error)) from None
+
+    return load
+
+
+def try_engine(config: Config) -> str:
+    """What keeps the engine of ``config`` from opening, in one sentence; "" when it opens."""
+    from mockserver.engine.backends import BackendError
+    from mockserver.engine.checkpoint import CheckpointError
+
+    try:
+        open_engine(config)(config.models[0], None)
+    except (BackendError, CheckpointError) as error:
+        return str(error)
+    return ""
+
+
+def why_unsayable(rule: Rule, vocabulary: Vocabulary, config: Config) -> str:
+    """What keeps this server from ever giving the answer of ``rule``; "" when nothing does."""
+    if rule.model is not None and not any(rule.model.fits(model) for model in config.models):
+        return f"can never answer: none of the models served here is {rule.model}"
+    if rule.answer.text is not None:
+        length, room = len(vocabulary.encode(rule.answer.text)), config.max_total_tokens - 1
+        if length > room:
+            return f"tells a text of {length} tokens, but this server has room for {room}"
+    return ""
+
+
+class Answerer:
+    """The server behind the routes. Everything slow is made here, once; what changes between requests is the desk's."""
+
+    def __init__(self, config: Config, *, load: Load | None = None, clock: Clock | None = None) -> None:
+        self.config = config
+        self.contract = Contract(config)
+        self._load = lru_cache(maxsize=64)(load or open_engine(config))
+        self._load(config.models[0], None)
+        self.desk = Desk(config, clock, self._why_unsayable)
+        self._cassette = open_cassette(config, self.desk.clock)
+        self._pacing = Pacing(ttft=config.ttft, itl=config.itl, jitter=config.jitter, seed=config.seed)
+        self.front_door = FrontDoor(config, self.desk.clock)
+
+    def answer(
+        self,
+        read_body: Callable[[], bytes],
+        content_type: str | None,
+        *,
+        model: str | None = None,
+        stream: bool | None = None,
+        visit: Visit | None = None,
+    ) -> Reply:
+        """The reply to a request for ``model`` (None: the first). Raises ApiError, never after the reply has begun."""
+        visit = visit or self.desk.visit()
+        at_root = stream is None
+        switches = self.config.switches
+        self.front_door.admit(visit.headers.get("authorization"))
+        if model is None:
+            model = self.config.models[0]
+        if self._cassette is not None:
+            body = visit.seams.body(self.desk.read(visit, read_body(), model))
+            return visit.seams.answer(self._cassette.answer(visit.path, body, visit.headers))
+        if model not in self.config.models:
+            raise ModelNotFoundError(model)
+        about = request_headers(model) if switches.request_headers else ()
+        try:
+            request = parse_request(
+                visit.seams.body(self.desk.read(visit, read_body(), model)),
+                content_type,
+                self.contract,
+                model=model,
+                stream=stream,
+                full_text=at_root and switches.full_text,
+                unknown_parameters=self.config.unknown_parameters,
+                alter=visit.seams.payload,
+                headers=visit.headers,
+                rules=check_rules if switches.plain_text_refusals else None,
+            )
+            self.front_door.wait(request)
+            reply = self._answer(request, visit, in_list=at_root and switches.list_of_one)
+        except ApiError as error:
+            error.headers.update(about)
+            raise
+        reply = replace(reply, headers=(*reply.headers, *about))
+        if request.ignored and switches.names_ignored:
+            headers = (*reply.headers, ("x-ignored-parameters", ignored_header(request.ignored)))
+            reply = Reply(reply.status, headers, reply.body)
+        return visit.seams.answer(reply)
+
+    def tokenize(
+        self, read_body: Callable[[], bytes], content_type: str | None, *, visit: Visit | None = None
+    ) -> list[tuple[int, str, bytes]]:
+        """The tokens of a request's ``inputs``: id, text and bytes of each. Its parameters are checked and then ignored."""
+        visit = visit or self.desk.visit()
+        self.front_door.admit(visit.headers.get("authorization"))
+        model = self.config.models[0]
+        request = parse_request(read_body(), content_type, self.contract, model=model, stream=False)
+        vocabulary = self._load(model, None).vocabulary
+        return [(id, vocabulary.token_text(id), vocabulary.token_bytes(id)) for id in vocabulary.encode(request.inputs)]
+
+    def _answer(self, asked: Request, visit: Visit, *, in_list: bool) -> Reply:
+        """What was arranged for this request, or what the front door has kept of it, or a new answer."""
+        told = self.desk.told(asked, visit)
+        kept = told is None and not visit.faults and not self.config.paced
+        generate = partial(self._generate, visit=visit, told=told, in_list=in_list)
+        try:
+            return self.front_door.answer(asked, generate, form="list" if in_list else "", kept=kept)
+        except ApiError as error:
+            error.streamed = len(asked.inputs) if asked.stream else None
+            raise
+
+    def _generate(self, asked: Request, visit: Visit, told: ToldText | None, in_list: bool) -> Reply:
+        seams = visit.seams
+        began = self.desk.clock.now()
+        request = seams.request(asked)
+        language_model = self._load(request.model, request.parameters.adapter_id)
+        todo = plan(request, language_model.vocabulary, self.config)
+        made = (self._steps(todo, language_model, n, told, visit) for n in range(todo.best_of))
+        if self.config.paced or seams.paced:
+            made = (pace(events, seams.deadlines(self._pacing.deadlines(asked)), visit.start, self.desk.clock) for events in made)
+        sequences = (seams.steps(events, asked) for events in made)
+        compute_type = self.config.switches.compute_type
+        headers = compute_headers(len(asked.inputs), compute_type) if compute_type else ()
+        if request.stream:
+            events = seams.events(stream_events(request, next(sequences)), asked)
+            return Reply(200, (*sse.HEADERS, *headers), seams.frames(sse.frames(events), asked))
+        planned = self.desk.clock.now()
+        completions = rank([collect(events) for events in sequences])
+        if compute_type:
+            headers += timing_headers(completions[0], Timing(planned - began, self.desk.clock.now() - planned))
+        reply = seams.reply(plain_reply(request, completions), asked)
+        return Reply(200, (*JSON_HEADERS, *headers), write_json([reply] if in_list else reply).encode("ascii"))
+
+    def _steps(
+        self, todo: Plan, model: LanguageModel, sequence: int, told: ToldText | None, visit: Visit
+    ) -> Iterator[Prefill | Step]:
+        """One sequence, as the model would or as it is told. A told one is whole before it begins, so that it cannot fail then."""
+        if told is None:
+            return generate(todo, model, sequence=sequence)
+        steps = tell(todo, model, Told(told.place, told.text, told.finish_reason), sequence=sequence)
+        last = steps[-1]
+        if isinstance(last, Step) and last.finished is not None:
+            self.desk.ended(visit, told, last.finished)
+        return iter(steps)
+
+    def _why_unsayable(self, rule: Rule) -> str:
+        return why_unsayable(rule, self._load(self.config.models[0], None).vocabulary, self.config)
+
+    def refuse(self, error: ApiError, visit: Visit | None = None) -> Reply:
+        """The reply that tells ``error``."""
+        reply = refusal(error, self.config.switches)
+        return reply if visit is None else visit.seams.answer(reply)

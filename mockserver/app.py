@@ -1,0 +1,153 @@
+"""Flask routes and the one error handler. Every request goes through Flask; what it means is settled in ``answer.py``."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from mockserver.answer import Answerer
+from mockserver.config import Config
+from mockserver.control import add_control, current_visit
+from mockserver.cross_origin import add_cross_origin
+from mockserver.errors import (
+    ApiError,
+    BadJsonError,
+    InternalError,
+    MethodNotAllowedError,
+    NotFoundError,
+    OverloadedError,
+    RateLimitedError,
+    TooLargeError,
+)
+from mockserver.messages import Reply
+from mockserver.scenario.pacing import Clock
+from mockserver.serving import STREAMS
+from mockserver.wire.request import read_body
+from mockserver.wire.strict_json import write_json
+
+log = logging.getLogger("mockserver")
+
+GENERATING = frozenset({"generate", "generate_short_name", "generate_default_model", "generate_plain", "generate_stream"})
+"""The endpoints that generate."""
+
+
+def create_app(config: Config | None = None, *, clock: Clock | None = None) -> Flask:
+    """The server as a WSGI app; by a ``VirtualClock`` nothing waits. Raises UnknownFaultError, BadFaultError, ScriptError."""
+    config = config or Config()
+    answerer = Answerer(config, clock=clock)
+    app = Flask("mockserver", static_folder=None)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = not config.switches.bare_refusals
+    app.url_map.merge_slashes = False  # a doubled slash is another path, not a redirect that loses the body
+    app.extensions["textgen_mock"] = answerer.desk
+    add_cross_origin(app, config.switches.cors)
+    add_control(app, answerer.desk)
+    _add_generating_routes(app, answerer)
+    _add_describing_routes(app, answerer)
+    _add_service(app, answerer)
+    _add_error_handlers(app, answerer)
+    return app
+
+
+def distribution_version() -> str:
+    try:
+        return version("textgen-contract")
+    except PackageNotFoundError:  # run from a checkout
+        return "0+unknown"
+
+
+def _add_generating_routes(app: Flask, answerer: Answerer) -> None:
+    def generate(owner: str | None = None, name: str | None = None, stream: bool | None = None) -> Response:
+        model = f"{owner}/{name}" if owner else name
+        body = partial(read_body, request.stream.read, request.content_length)
+        given = request.headers.get("content-type")
+        return _respond(answerer.answer(body, given, model=model, stream=stream, visit=current_visit()))
+
+    app.add_url_rule("/models/<owner>/<name>", "generate", generate, methods=["POST"])
+    app.add_url_rule("/models/<name>", "generate_short_name", generate, methods=["POST"])
+    app.add_url_rule("/", "generate_default_model", generate, methods=["POST"])
+    app.add_url_rule("/generate", "generate_plain", generate, methods=["POST"], defaults={"stream": False})
+    app.add_url_rule("/generate_stream", "generate_stream", generate, methods=["POST"], defaults={"stream": True})
+
+
+def _add_describing_routes(app: Flask, answerer: Answerer) -> None:
+    config = answerer.config
+    document = write_json(answerer.contract.document)
+    info = write_json(
+        {
+            "model_id": config.models[0],
+            "model_sha": None,
+            "model_pipeline_tag": "text-generation",
+            "models": config.models,
+            "max_concurrent_requests": STREAMS,
+            "max_best_of": config.max_best_of,
+            "max_stop_sequences": config.max_stop_sequences,
+            "max_top_n_tokens": config.max_top_n_tokens,
+            "max_input_tokens": config.max_input_tokens,
+            "max_total_tokens": config.max_total_tokens,
+            "validation_workers": config.workers,
+            "max_client_batch_size": 1,
+            "router": "textgen-mock",
+            "version": distribution_version(),
+            "sha": None,
+            "docker_label": None,
+        }
+    )
+    app.add_url_rule("/health", "health", lambda: Response(status=200, mimetype="text/plain"))
+    app.add_url_rule("/info", "info", lambda: Response(info, content_type="application/json"))
+    app.add_url_rule("/openapi.json", "openapi", lambda: Response(document, content_type="application/json"))
+
+
+def _add_service(app: Flask, answerer: Answerer) -> None:
+    """What stands around the generating routes; the libraries for it are opened here, once."""
+    from mockserver.router_routes import add_metrics, add_model_control, add_router_routes
+
+    config = answerer.config
+    add_router_routes(app, answerer)
+    add_metrics(app, GENERATING)
+    add_model_control(app, answerer)
+    if config.rate_limit is not None:
+        from mockserver.service.limits import limit_routes
+
+        kind = RateLimitedError if config.switches.front_door else OverloadedError
+        refuse = lambda seconds: _respond(answerer.refuse(kind(seconds), current_visit()))  # noqa: E731
+        limit_routes(app, config.rate_limit, GENERATING, refuse, state=config.state)
+
+
+def _add_error_handlers(app: Flask, answerer: Answerer) -> None:
+    @app.errorhandler(ApiError)
+    def refuse(error: ApiError) -> Response:
+        return _respond(answerer.refuse(error, current_visit()))
+
+    @app.errorhandler(HTTPException)
+    def refuse_http(error: HTTPException) -> Response:
+        return _respond(answerer.refuse(_as_api_error(error), current_visit()))
+
+    @app.errorhandler(Exception)
+    def refuse_unexpected(error: Exception) -> Response:
+        log.error("%s %s failed", request.method, request.path, exc_info=error)
+        return _respond(answerer.refuse(InternalError(), current_visit()))
+
+
+def _as_api_error(error: HTTPException) -> ApiError:
+    """What Flask itself refuses, in our words."""
+    match error.code:
+        case 404:
+            return NotFoundError(f"There is nothing at {request.path[:200]}")
+        case 405:
+            allowed = dict(error.get_headers()).get("Allow", "")
+            return MethodNotAllowedError(f"{request.method[:20]} is not allowed here, but {allowed}", headers={"allow": allowed})
+        case 413:
+            return TooLargeError("The request body is too large")
+        case _:
+            return BadJsonError(error.description or error.name)
+
+
+def _respond(reply: Reply) -> Response:
+    response = Response(reply.body, reply.status, list(reply.headers))
+    if not reply.body:
+        del response.headers["content-type"]  # Flask's own, of a body that is not there
+    return response

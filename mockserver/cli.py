@@ -1,0 +1,266 @@
+"""The command ``textgen-mock``: options to a Config, mistakes to one sentence and exit code 2. Serves nothing itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+import spec
+from mockserver.config import Config, ConfigError
+
+Command = Callable[..., Any]
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Config)}
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class MistakeError(click.ClickException):
+    """The user's mistake, in one sentence."""
+
+    exit_code = 2
+
+
+def _show_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        from mockserver.app import distribution_version
+
+        click.echo(f"textgen-mock {distribution_version()}")
+        context.exit()
+
+
+@click.group(
+    context_settings=CONTEXT,
+    epilog="""\b
+Examples:
+  textgen-mock serve
+  textgen-mock faults
+""",
+)
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version, help="Show the version.")
+def main() -> None:
+    """A mock server for the documented Hugging Face text-generation API."""
+
+
+def _setting(flag: str, **attributes: Any) -> Callable[[Command], Command]:
+    """An option that fills the Config field of the same name and has its default."""
+    default = DEFAULTS[flag.removeprefix("--").replace("-", "_")]
+    return click.option(flag, default=default, show_default=True, **attributes)
+
+
+@main.command(
+    context_settings=CONTEXT,
+    epilog="""\b
+Examples:
+  textgen-mock serve
+  textgen-mock serve --port 0 --seed 7
+  textgen-mock serve --model my-org/my-model --max-total-tokens 2048
+  textgen-mock serve --fault stop-ignored --unknown-parameters refuse
+\b
+Then:
+  curl http://127.0.0.1:8080/models/google/gemma-2-2b-it \\
+    -H 'content-type: application/json' -d '{"inputs": "Once upon a time"}'
+""",
+)
+@_setting("--host", help="Address to listen on.")
+@_setting("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one and says which.")
+@_setting("--dialect", type=click.Choice(spec.DIALECTS), help="Whose habits the server has.")
+@click.option("--model", "models", metavar="ID", multiple=True, help="Serve this model, not the recommended six; repeatable.")
+@_setting("--seed", type=click.IntRange(0), help="Where the seeds of requests that bring none are derived from.")
+@_setting("--workers", type=click.IntRange(1, 256), help="Processes that answer; the answers do not depend on it.")
+@click.option(
+    "--fault",
+    "faults",
+    metavar="NAME",
+    multiple=True,
+    help="Break the contract so; repeatable. `faults` lists them. NAME@0.1: one request in ten.",
+)
+@_setting("--ttft", type=click.FloatRange(0, 3_600_000), metavar="MS", help="Milliseconds to the first token.")
+@_setting("--itl", type=click.FloatRange(0, 3_600_000), metavar="MS", help="Milliseconds between tokens.")
+@_setting("--jitter", type=click.FloatRange(0, 3_600_000), metavar="MS", help="Each token up to so much earlier or later, by --seed.")
+@click.option("--script", metavar="FILE", help="Told answers, YAML or TOML; read again when it changes. `lint` checks it.")
+@click.option("--strict", is_flag=True, help="Answer only what a rule tells; else an error that names the nearest rule.")
+@click.option("--record", metavar="FILE", help="Pass requests on to --upstream and append what comes back to FILE.")
+@click.option("--upstream", metavar="URL", help="The real server, for --record.")
+@click.option("--replay", metavar="FILE", help="Answer what was recorded, and nothing else.")
+@click.option("--replay-timing", is_flag=True, help="Answer in the time that the real server took.")
+@click.option("--no-control", "control", is_flag=True, flag_value=False, default=True, help="No /_mock/..., no journal, no x-mock headers.")
+@click.option("--token", "tokens", metavar="T", multiple=True, help="Ask for this token in Authorization; repeatable.")
+@_setting("--cold", type=click.FloatRange(0, 86_400), metavar="SECONDS", help="A model loads so long from its first request on.")
+@click.option("--rate-limit", metavar="RATE", help='How often one client may ask, such as "60/minute"; beyond that 429.')
+@click.option("--state", metavar="URL", help="Redis that the workers share for cache, models and limits: redis://HOST:PORT/0")
+@_setting(
+    "--unknown-parameters",
+    type=click.Choice(["ignore", "refuse"]),
+    help="Parameters that the page does not know: name them in the header x-ignored-parameters, or answer 422.",
+)
+@click.option("--max-input-tokens", type=click.IntRange(1), help=f"Longest prompt.  [default: {DEFAULTS['max_input_tokens']}]")
+@_setting("--max-total-tokens", type=click.IntRange(2), help="Prompt and generated text together.")
+@_setting("--max-best-of", type=click.IntRange(1), help="Upper bound of `best_of`.")
+@_setting("--max-stop-sequences", type=click.IntRange(0), help="How many `stop` sequences a request may have.")
+@_setting("--max-top-n-tokens", type=click.IntRange(0), help="Upper bound of `top_n_tokens`.")
+@_setting(
+    "--engine", type=click.Choice(["exact", "checkpoint"]), help="Where text comes from: the shipped model, or a checkpoint."
+)
+@click.option("--checkpoint", metavar="DIR", help="Folder of a local transformers model, for --engine checkpoint.")
+@_setting(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    help="Where the engine computes; the shipped model's answers do not change.",
+)
+def serve(**options: Any) -> None:
+    """Serve until SIGTERM or Ctrl-C; open streams may then end.
+
+    Prints one line, `listening on http://HOST:PORT`, once it answers.
+    """
+    from mockserver.scenario.armed import BadFaultError, check_faults
+    from mockserver.scenario.cassette import CassetteError, open_cassette
+    from mockserver.scenario.faults import UnknownFaultError
+    from mockserver.scenario.pacing import SystemClock
+    from mockserver.scenario.scripts import ScriptError
+    from mockserver.serving import CannotListenError
+    from mockserver.serving import serve as serve_until_told
+
+    if options["engine"] == "checkpoint" and options["checkpoint"]:
+        _fit_checkpoint(options)
+    options["models"] = options["models"] or DEFAULTS["models"]
+    if options["max_input_tokens"] is None:
+        options["max_input_tokens"] = min(DEFAULTS["max_input_tokens"], options["max_total_tokens"] - 1)
+    try:
+        check_faults(options["faults"])
+        config = Config(**options)
+        _try_service(config)
+        _try_script(config)
+        open_cassette(config, SystemClock())
+        _try_engine(config)
+        serve_until_told(config)
+    except (ConfigError, UnknownFaultError, BadFaultError, ScriptError, CassetteError, CannotListenError) as error:
+        raise MistakeError(str(error)) from None
+
+
+def _fit_checkpoint(options: dict[str, Any]) -> None:
+    """Serve a checkpoint under its folder's name, and no more tokens than it can read."""
+    from mockserver.engine.checkpoint import CheckpointError, context_length
+
+    try:
+        longest = context_length(options["checkpoint"])
+    except CheckpointError as error:
+        raise MistakeError(str(error)) from None
+    options["models"] = options["models"] or (Path(options["checkpoint"]).resolve().name,)
+    options["max_total_tokens"] = min(options["max_total_tokens"], longest or options["max_total_tokens"])
+
+
+def _try_service(config: Config) -> None:
+    """What only some servers need is looked at before anything listens. Raises ConfigError."""
+    if config.rate_limit is not None:
+        from mockserver.service.limits import check_rate
+
+        check_rate(config.rate_limit)
+    if config.state is not None:
+        from importlib.util import find_spec
+
+        if find_spec("redis") is None:
+            raise MistakeError("`--state` needs the redis package: pip install 'textgen-contract[redis]'")
+
+
+def _try_script(config: Config) -> None:
+    """Read the script once before anything listens. Raises ScriptError."""
+    if config.script is not None:
+        from mockserver.answer import why_unsayable
+        from mockserver.engine.vocabulary import Vocabulary
+        from mockserver.scenario.scripts import ScriptError, read_script
+
+        rules = read_script(Path(config.script))
+        for rule in rules if config.engine == "exact" else ():
+            if complaint := why_unsayable(rule, Vocabulary.shipped(), config):
+                raise ScriptError(f"{rule.place} {complaint}")
+
+
+def _try_engine(config: Config) -> None:
+    """Open the engine once before anything listens, where that can fail: a device or a checkpoint that is not the default.
+
+    In a process of its own, because what CUDA and torch set up does not survive the fork that makes a worker.
+    """
+    if config.engine == "exact" and config.device == "cpu":
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    from mockserver.answer import try_engine
+
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        complaint = pool.submit(try_engine, config).result()
+    if complaint:
+        raise MistakeError(complaint)
+
+
+@main.command(
+    context_settings=CONTEXT,
+    epilog="""\b
+Example:
+  textgen-mock watermark "$(cat reply.txt)"
+""",
+)
+@click.argument("text")
+def watermark(text: str) -> None:
+    """Say how surely TEXT carries the watermark of this server: its z-score; above 4 is no accident."""
+    from mockserver.engine.vocabulary import Vocabulary
+    from mockserver.sampler import z_score
+
+    ids = Vocabulary.shipped().encode(text)
+    if len(ids) < 2:
+        raise MistakeError("a text of less than two tokens carries no watermark: give a longer one")
+    score = z_score(ids)
+    click.echo(f"z = {score:.2f} over {len(ids)} tokens: {'watermarked' if score > 4 else 'no watermark found'}")
+
+
+@main.command(context_settings=CONTEXT)
+@click.option("--json", "as_json", is_flag=True, help="A JSON list of {name, statement, sentence}.")
+@click.option("--network", is_flag=True, help="List those that break no statement, but are hard on clients.")
+def faults(as_json: bool, network: bool) -> None:
+    """List the named faults, each with the statement of the contract that it breaks."""
+    from mockserver.scenario.faults import FAULTS
+    from mockserver.scenario.network_faults import NETWORK_FAULTS
+
+    listed = NETWORK_FAULTS if network else FAULTS
+    if as_json:
+        rows = [{"name": fault.name, "statement": fault.statement, "sentence": fault.sentence} for fault in listed]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    widths = [max(len(fault.name) for fault in listed), max(len(fault.statement) for fault in listed)]
+    for fault in listed:
+        click.echo(f"{fault.name:{widths[0]}}  {fault.statement:{widths[1]}}  {fault.sentence}")
+
+
+@main.command(
+    context_settings=CONTEXT,
+    epilog="""\b
+Examples:
+  textgen-mock lint answers.yaml
+  textgen-mock lint --schema > script.schema.json
+""",
+)
+@click.argument("files", nargs=-1, metavar="FILE...")
+@click.option("--schema", "show_schema", is_flag=True, help="Print the JSON Schema of a script.")
+def lint(files: tuple[str, ...], show_schema: bool) -> None:
+    """Check scripts of told answers; exit code 1 when one cannot be used."""
+    from mockserver.scenario.scripts import ScriptError, read_script, schema
+
+    if show_schema:
+        click.echo(json.dumps(schema(), indent=2))
+        return
+    if not files:
+        raise MistakeError("no script was named: textgen-mock lint FILE")
+    bad = False
+    for name in files:
+        try:
+            rules = read_script(Path(name))
+            click.echo(f"{name}: {len(rules)} rules")
+        except ScriptError as error:
+            bad = True
+            click.echo(str(error), err=True)
+    if bad:
+        raise SystemExit(1)

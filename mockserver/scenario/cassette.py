@@ -1,0 +1,217 @@
+"""Exchanges with a real server: written down while they pass through, and given again without it.
+
+A recording is JSON lines, as ``textgen-contract check --record`` writes and ``textgen-contract judge`` reads; it never holds a token.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from mockserver.config import Config
+from mockserver.errors import ApiError, ToldError, UnmatchedError
+from mockserver.messages import Reply
+from mockserver.scenario.journal import SECRET
+from mockserver.scenario.pacing import Clock, wait_until
+from mockserver.wire.strict_json import parse_json
+
+LARGEST_RECORDING = 256_000_000
+PATIENCE = 300.0
+"""Seconds that a real server may think."""
+
+HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "content-length", "host"}
+)
+OURS = frozenset({"accept-encoding", "content-encoding", "set-cookie"})
+"""What tells of the way and not of the message; bodies are written down as they are without compression."""
+
+
+class CassetteError(ValueError):
+    """A recording that cannot be written or used; the message is one sentence that begins with the place."""
+
+
+class Cassette(Protocol):
+    """What answers in the place of the model."""
+
+    def answer(self, path: str, body: bytes, headers: Mapping[str, str]) -> Reply: ...
+
+
+class Recorder:
+    """Passes each request on to ``upstream`` and writes down what came back, and when."""
+
+    def __init__(self, file: Path, upstream: str, clock: Clock, *, transport: Any = None) -> None:
+        import httpx
+
+        self._upstream = upstream.rstrip("/")
+        self._clock = clock
+        self._lock = Lock()
+        self._client = httpx.Client(timeout=PATIENCE, transport=transport)
+        self._file = file
+        try:
+            file.open("a").close()
+        except OSError as error:
+            raise CassetteError(f"{file}: {error.strerror or error}") from None
+
+    def answer(self, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """What the real server answers. Raises ToldError, with status 502, when it cannot be reached."""
+        import httpx
+
+        url = self._upstream if path == "/" else self._upstream + path
+        sent = {
+            name: value for name, value in headers.items() if name not in HOP_BY_HOP | OURS and not name.startswith("x-mock-")
+        }
+        began = self._clock.now()
+        try:
+            response = self._client.send(self._client.build_request("POST", url, content=body, headers=sent), stream=True)
+        except httpx.HTTPError as error:
+            message = f"{self._upstream} could not be reached: {type(error).__name__}"
+            raise ToldError(message, status=502, error_type="upstream", headers={}) from None
+        told = {name: value for name, value in response.headers.items() if name not in HOP_BY_HOP | OURS}
+        request = {"method": "POST", "url": url, "headers": _open(sent), "body": _decoded(body)}
+        answer = {"status": response.status_code, "headers": told}
+        pieces = self._pass_on(response, began, request, answer)
+        is_stream = told.get("content-type", "").startswith("text/event-stream")
+        return Reply(response.status_code, tuple(told.items()), pieces if is_stream else b"".join(pieces))
+
+    def _pass_on(self, response: Any, began: float, request: dict[str, Any], answer: dict[str, Any]) -> Iterator[bytes]:
+        import httpx
+
+        chunks, failure = [], {}
+        try:
+            for piece in response.iter_bytes():
+                chunks.append({"at": round(self._clock.now() - began, 6), "data": _text(piece)})
+                yield piece
+        except GeneratorExit:  # a client that leaves is no fault of the server's: nothing is written down
+            response.close()
+            raise
+        except httpx.HTTPError as error:
+            failure = {"failure": type(error).__name__}
+        response.close()
+        line = json.dumps({"request": request, "response": {**answer, "chunks": chunks, **failure}})
+        with self._lock, self._file.open("a", encoding="ascii") as lines:
+            lines.write(f"{line}\n")
+        if failure:
+            message = f"{self._upstream} broke off: {failure['failure']}"
+            raise ToldError(message, status=502, error_type="upstream", headers={})
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class Player:
+    """Gives again what was recorded: the n-th request of a kind gets the n-th answer, and the last one from then on."""
+
+    def __init__(self, file: Path, clock: Clock, *, timing: bool = False) -> None:
+        self._clock = clock
+        self._timing = timing
+        self._lock = Lock()
+        self._answers: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
+        self._next: dict[tuple[str, str], int] = defaultdict(int)
+        for place, exchange in _read(file):
+            try:
+                request, response = exchange["request"], exchange["response"]
+                list(_pieces(response))
+                dict(response.get("headers", {}).items(), status=int(response["status"]))
+                if response.get("failure"):
+                    continue
+                self._answers[_key(request["body"])].append((urlsplit(request["url"]).path, response))
+            except (KeyError, TypeError, ValueError, AttributeError):
+                raise CassetteError(f"{place}: it is no recorded exchange") from None
+        if not self._answers:
+            raise CassetteError(f"{file}: no whole exchange is recorded in it")
+
+    def answer(self, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:  # noqa: ARG002 (as a Recorder)
+        """What was recorded for this body, at the same path if there is such a one. Raises UnmatchedError."""
+        began = self._clock.now()
+        key = _key(_decoded(body))
+        known = self._answers.get(key)
+        if known is None:
+            raise UnmatchedError(f"This request was not recorded; the recording holds {len(self._answers)} others")
+        fitting = [response for recorded, response in known if recorded == path] or [response for _, response in known]
+        with self._lock:
+            place = self._next[key, path]
+            self._next[key, path] = min(place + 1, len(fitting) - 1)
+        response = fitting[place]
+        told = tuple(
+            (str(name), str(value)) for name, value in response.get("headers", {}).items() if name.lower() not in HOP_BY_HOP
+        )
+        pieces = self._in_time(response, began)
+        is_stream = any(name.lower() == "content-type" and value.startswith("text/event-stream") for name, value in told)
+        return Reply(int(response["status"]), told, pieces if is_stream else b"".join(pieces))
+
+    def _in_time(self, response: dict[str, Any], began: float) -> Iterator[bytes]:
+        for at, piece in _pieces(response):
+            if self._timing:
+                wait_until(began + at, self._clock)
+            yield piece
+
+
+def _read(file: Path) -> Iterator[tuple[str, Any]]:
+    try:
+        if file.stat().st_size > LARGEST_RECORDING:
+            raise CassetteError(f"{file}: a recording has at most {LARGEST_RECORDING} bytes")
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    try:
+                        yield f"{file}:{number}", json.loads(line)
+                    except (ValueError, RecursionError):
+                        raise CassetteError(f"{file}:{number}: it is no JSON") from None
+    except OSError as error:
+        raise CassetteError(f"{file}: {error.strerror or error}") from None
+
+
+def _pieces(response: Mapping[str, Any]) -> Iterator[tuple[float, bytes]]:
+    if "chunks" in response:
+        for chunk in response["chunks"]:
+            yield float(chunk["at"]), _bytes(chunk["data"])
+    else:
+        body = response["body"]
+        yield (
+            0.0,
+            _bytes(body)
+            if isinstance(body, str) or (isinstance(body, dict) and body.keys() == {"base64"})
+            else (json.dumps(body).encode()),
+        )
+
+
+def _bytes(data: Any) -> bytes:
+    return data.encode() if isinstance(data, str) else base64.b64decode(data["base64"])
+
+
+def _text(data: bytes) -> Any:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode()}
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return parse_json(body)
+    except ApiError:
+        return _text(body)
+
+
+def _key(body: Any) -> str:
+    return json.dumps(body, sort_keys=True)
+
+
+def _open(headers: Mapping[str, str]) -> dict[str, str]:
+    """``headers`` without those that hold a secret."""
+    return {name: value for name, value in headers.items() if name not in SECRET}
+
+
+def open_cassette(config: Config, clock: Clock) -> Cassette | None:
+    """What answers in the place of the model, if anything does. Raises CassetteError."""
+    if config.replay is not None:
+        return Player(Path(config.replay), clock, timing=config.replay_timing)
+    if config.record is not None and config.upstream is not None:
+        return Recorder(Path(config.record), config.upstream, clock)
+    return None

@@ -1,0 +1,318 @@
+"""What the person at the desk arranged, and what was asked meanwhile: the state of one server process, kept apart by scope.
+
+A scope is a name that a client sends in ``x-mock-scope``: rules told, faults and counts of one scope are unknown to the others.
+A script file and the faults of the command line hold in all of them. Knows no Flask.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from mockserver.config import Config
+from mockserver.errors import ControlError, GenerationError, ToldError, UnmatchedError
+from mockserver.messages import Finished, FinishReason, Request
+from mockserver.scenario.armed import Armed, BadFaultError, arm
+from mockserver.scenario.faults import UnknownFaultError
+from mockserver.scenario.journal import Asked, Journal
+from mockserver.scenario.pacing import Clock, SystemClock, wait_until
+from mockserver.scenario.scripts import Rule, ScriptError, nearest, parse_rules, read_script
+from mockserver.scenario.seams import Fault, Seams
+
+log = logging.getLogger("mockserver")
+
+SCOPE_HEADER = "x-mock-scope"
+FAULT_HEADER = "x-mock-fault"
+MOST_SCOPES = 1_000
+MOST_HEADERS = 1_000
+MOST_RULES = 10_000
+
+Check = Callable[[Rule], str]
+
+
+@dataclass(slots=True)
+class Scope:
+    """What one scope knows."""
+
+    standing: tuple[Armed, ...]
+    rules: list[Rule] = field(default_factory=list)
+    seen: dict[Rule, int] = field(default_factory=dict)
+    answered: dict[Rule, int] = field(default_factory=dict)
+    armed: list[Armed] = field(default_factory=list)
+    by_header: dict[str, Armed] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request on its way: when it came, what is done to it, and its line in the journal."""
+
+    start: float
+    seams: Seams
+    faults: tuple[Fault, ...] = ()
+    path: str = "/"
+    scope: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    asked: Asked | None = None
+    complaint: ControlError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToldText:
+    """The text that a rule tells for one request."""
+
+    place: str
+    text: str
+    finish_reason: FinishReason | None
+
+
+class Desk:
+    """Safe among threads. Raises UnknownFaultError, BadFaultError, ScriptError when the Config asks for what cannot be."""
+
+    def __init__(self, config: Config, clock: Clock | None = None, check: Check | None = None) -> None:
+        self.config = config
+        self.clock: Clock = clock or SystemClock()
+        self.journal = Journal()
+        self.complaint = ""
+        self._check = check or (lambda _: "")
+        self._lock = RLock()
+        self._scopes: OrderedDict[str, Scope] = OrderedDict()
+        standing = [arm(text, seed=config.seed) for text in config.faults]
+        self._always = tuple(each.fault for each in standing if _is_always(each))
+        self._seams = Seams(self._always)
+        self._sometimes = tuple(text for text, each in zip(config.faults, standing, strict=True) if not _is_always(each))
+        self._path = Path(config.script) if config.script is not None else None
+        self._stamp: object = None
+        self._file_rules: tuple[Rule, ...] = ()
+        if self._path is not None:
+            self._stamp = _stamp(self._path)
+            self._file_rules = self._read(self._path)
+
+    # ------------------------------------------------------------ a request
+
+    def visit(self, method: str = "POST", path: str = "/", headers: Mapping[str, str] | None = None) -> Visit:
+        """A request that has just come, the names of its headers in lower case; what is wrong with them is told when it is read."""
+        known = headers or {}
+        visit = Visit(self.clock.now(), self._seams, self._always, path=path, headers=known)
+        if not self.config.control:
+            return visit
+        visit.scope = known.get(SCOPE_HEADER, "")
+        visit.asked = self.journal.open(time=self.clock.time(), scope=visit.scope, method=method, path=path, headers=known)
+        if method == "POST":
+            try:
+                self._strike(visit, known.get(FAULT_HEADER))
+            except ControlError as error:
+                visit.complaint = error
+        return visit
+
+    def _strike(self, visit: Visit, wanted: str | None) -> None:
+        with self._lock:
+            scope = self._scope(visit.scope)
+            armed = [*scope.standing, *scope.armed]
+            if wanted is not None:
+                armed += [self._by_header(scope, text.strip()) for text in wanted.split(",") if text.strip()]
+            struck = [each.fault for each in armed if each.strikes()]
+            scope.armed = [each for each in scope.armed if each.left != 0]
+        if struck:
+            self._add(visit, struck)
+
+    def _by_header(self, scope: Scope, text: str) -> Armed:
+        if text not in scope.by_header:
+            if len(scope.by_header) >= MOST_HEADERS:
+                scope.by_header.clear()
+            scope.by_header[text] = self._arm(text)
+        return scope.by_header[text]
+
+    def _arm(self, text: str, times: int | None = None) -> Armed:
+        try:
+            return arm(text, times=times, seed=self.config.seed)
+        except (UnknownFaultError, BadFaultError) as error:
+            raise ControlError(str(error)) from None
+
+    def _add(self, visit: Visit, faults: Iterable[Fault]) -> None:
+        visit.faults = (*visit.faults, *faults)
+        visit.seams = Seams(visit.faults)
+        if visit.asked is not None:
+            visit.asked.faults = tuple(fault.name for fault in visit.faults)
+
+    def read(self, visit: Visit, body: bytes, model: str) -> bytes:
+        """The body of a visit, written down. Raises ControlError for a fault header that means nothing."""
+        if visit.complaint is not None:
+            raise visit.complaint
+        if visit.asked is not None:
+            visit.asked.model = model
+            self.journal.keep_body(visit.asked, body)
+        return body
+
+    def told(self, request: Request, visit: Visit) -> ToldText | None:
+        """The text that a rule tells for ``request``; None: as the model would.
+
+        Waits as long as the rule says. Raises ToldError, GenerationError, and UnmatchedError in strict mode.
+        """
+        self._reload()
+        with self._lock:
+            scope = self._scope(visit.scope)
+            rules = [*scope.rules, *self._file_rules]
+            if not rules and not self.config.strict:
+                return None
+            rule = _first(rules, request, visit.headers, scope)
+            call = 0 if rule is None else scope.seen[rule]
+        if rule is None:
+            if self.config.strict:
+                raise UnmatchedError(f"No rule matches this request: {nearest(rules, request, visit.headers)}")
+            return None
+        if visit.asked is not None:
+            visit.asked.rule = rule.place
+        return self._answer(rule, request, visit, call)
+
+    def _answer(self, rule: Rule, request: Request, visit: Visit, call: int) -> ToldText | None:
+        answer = rule.answer
+        if answer.faults:
+            self._add(visit, answer.faults)
+        if answer.delay:
+            visit.start += answer.delay / 1000
+            if answer.failure is not None or not self.config.paced:
+                wait_until(visit.start, self.clock)
+        if answer.failure is not None:
+            told = answer.failure
+            raise ToldError(told.message, status=told.status, error_type=told.error_type, headers=dict(told.headers))
+        groups: Sequence[str | None] = ()
+        if rule.prompt is not None and rule.prompt.kind == "regex":
+            found = re.search(rule.prompt.value, request.inputs)
+            groups = found.groups() if found else ()
+        said = {name: getattr(request.parameters, name) for name in request.parameters.__slots__}
+        variables = {
+            "prompt": request.inputs,
+            "model": request.model,
+            "stream": request.stream,
+            "call": call,
+            "groups": groups,
+            "parameters": {name: value for name, value in said.items() if value is not None},
+        }
+        try:
+            text = answer.render(variables)
+        except ScriptError as error:
+            raise GenerationError(f"{rule.place}: {error}") from None
+        return None if text is None else ToldText(rule.place, text, answer.finish_reason)
+
+    def ended(self, visit: Visit, told: ToldText, finished: Finished) -> None:
+        """Write down when a told text was not said to its end."""
+        if visit.asked is not None and finished.generated_text != told.text:
+            visit.asked.note = f"{finished.finish_reason} ended the told text after {finished.generated_tokens} tokens"
+
+    def close(self, visit: Visit, status: int, retry_after: str | None = None) -> None:
+        """Write down how a visit was answered."""
+        if visit.asked is not None:
+            visit.asked.status = status
+            if retry_after is not None and retry_after.isascii() and retry_after.isdigit():
+                visit.asked.retry_after = float(retry_after)
+
+    # ------------------------------------------------------------ the desk
+
+    def tell(self, scope: str, document: Any) -> list[Rule]:
+        """Add the rules of a decoded script behind those told before, all of them or none. Raises ControlError."""
+        with self._lock:
+            told = self._scope(scope).rules
+            try:
+                rules = parse_rules(document, before=told)
+                self._fit(rules)
+            except ScriptError as error:
+                raise ControlError(str(error)) from None
+            if len(told) + len(rules) > MOST_RULES:
+                raise ControlError(f"at most {MOST_RULES} rules can be told")
+            told.extend(rules)
+            return [*told]
+
+    def rules(self, scope: str) -> list[Rule]:
+        """What holds in a scope, in the order in which it is asked."""
+        self._reload()
+        with self._lock:
+            return [*self._scope(scope).rules, *self._file_rules]
+
+    def arm(self, scope: str, text: str, times: int | None) -> None:
+        """Let a fault strike the next requests. Raises ControlError."""
+        armed = self._arm(text, times)
+        with self._lock:
+            self._scope(scope).armed.append(armed)
+
+    def armed(self, scope: str) -> list[Armed]:
+        with self._lock:
+            return [*self._scope(scope).armed]
+
+    def reset(self, scope: str | None = None) -> None:
+        """Forget what one scope was told and asked, or all of them; the file and the command line still hold."""
+        with self._lock:
+            self.journal.forget(scope)
+            if scope is None:
+                self._scopes.clear()
+            else:
+                self._scopes.pop(scope, None)
+
+    def _scope(self, name: str) -> Scope:
+        if name in self._scopes:
+            self._scopes.move_to_end(name)
+        else:
+            self._scopes[name] = Scope(tuple(arm(text, seed=self.config.seed) for text in self._sometimes))
+            if len(self._scopes) > MOST_SCOPES:
+                self._scopes.popitem(last=False)
+        return self._scopes[name]
+
+    # ------------------------------------------------------------ the file
+
+    def _read(self, path: Path) -> tuple[Rule, ...]:
+        rules = read_script(path)
+        self._fit(rules)
+        return rules
+
+    def _fit(self, rules: Iterable[Rule]) -> None:
+        for rule in rules:
+            complaint = self._check(rule)
+            if complaint:
+                raise ScriptError(f"{rule.place} {complaint}")
+
+    def _reload(self) -> None:
+        """Read the script again when its file has changed; keep the last good one when it cannot be used."""
+        if self._path is None or (stamp := _stamp(self._path)) == self._stamp:
+            return
+        with self._lock:
+            if stamp == self._stamp:
+                return
+            self._stamp = stamp
+            try:
+                self._file_rules, self.complaint = self._read(self._path), ""
+            except ScriptError as error:
+                self.complaint = str(error)
+                log.warning("the script was changed, but the last good one is kept: %s", error)
+
+
+def _first(rules: Sequence[Rule], request: Request, headers: Mapping[str, str], scope: Scope) -> Rule | None:
+    """The first rule that answers; each whose conditions are met counts the call, whether it answers or not."""
+    answers = None
+    for rule in rules:
+        if answers is not None and rule.call is None:
+            continue
+        if next(rule.misses(request, headers), None) is not None:
+            continue
+        scope.seen[rule] = call = scope.seen.get(rule, 0) + 1
+        count = scope.answered.get(rule, 0)
+        if answers is None and rule.call in (None, call) and (rule.times is None or count < rule.times):
+            scope.answered[rule] = count + 1
+            answers = rule
+    return answers
+
+
+def _is_always(armed: Armed) -> bool:
+    return armed.times is None and not armed.after and armed.probability >= 1
+
+
+def _stamp(path: Path) -> object:
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    return seen.st_mtime_ns, seen.st_size, seen.st_ino

@@ -1,0 +1,32 @@
+"""All named faults, and how a name finds its fault. What each does stands in the four tables that this gathers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from mockserver.scenario.error_faults import ERROR_FAULTS
+from mockserver.scenario.network_faults import NETWORK_FAULTS
+from mockserver.scenario.reply_faults import REPLY_FAULTS
+from mockserver.scenario.request_faults import REQUEST_FAULTS
+from mockserver.scenario.seams import Fault
+from mockserver.scenario.stream_faults import STREAM_FAULTS
+
+FAULTS: tuple[Fault, ...] = (*REQUEST_FAULTS, *REPLY_FAULTS, *STREAM_FAULTS, *ERROR_FAULTS)
+"""Those that break a statement of the contract."""
+
+ALL_FAULTS: tuple[Fault, ...] = (*FAULTS, *NETWORK_FAULTS)
+
+
+class UnknownFaultError(ValueError):
+    """A fault name that is not one of ours; the message is one sentence with the nearest names."""
+
+
+def find_faults(names: Iterable[str]) -> tuple[Fault, ...]:
+    """The faults called ``names``, in the order of ``ALL_FAULTS``. Raises UnknownFaultError."""
+    wanted = set(names)
+    for name in sorted(wanted - {fault.name for fault in ALL_FAULTS}):
+        near = get_close_matches(name, [fault.name for fault in ALL_FAULTS], n=3, cutoff=0.4)
+        hint = f"did you mean {', '.join(near)}?" if near else "`textgen-mock faults` lists them"
+        raise UnknownFaultError(f"there is no fault called {name!r}: {hint}")
+    return tuple(fault for fault in ALL_FAULTS if fault.name in wanted)

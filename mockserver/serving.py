@@ -1,0 +1,155 @@
+"""The app on a port: granian in front of it, one line on standard output once it answers, a graceful end.
+
+granian keeps one process per worker and a parent that watches them; this is the parent's part, and the little that a worker adds.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import closing, suppress
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mockserver.config import Config
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Semaphore
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from flask import Flask
+
+GRACE = 30
+"""Seconds that open streams are given to end after SIGTERM or SIGINT."""
+
+STREAMS = 128
+"""Requests that one worker answers at a time (text-generation-inference's max_concurrent_requests); further ones wait."""
+
+PATIENCE = 10.0
+"""Seconds that a worker waits for one of its own knocks to reach itself and not another."""
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {"_granian": {}},
+}
+
+
+class CannotListenError(Exception):
+    """The address cannot be had; the message is one sentence."""
+
+
+def serve(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT, then let open streams end. Raises CannotListenError."""
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
+    with closing(reserve(config.host, config.port)) as reserved:
+        address, port = reserved.getsockname()[:2]
+        others = multiprocessing.Semaphore(config.workers - 1)
+        server = Granian(
+            "mockserver",
+            address=address,
+            port=port,
+            interface=Interfaces.WSGI,
+            workers=config.workers,
+            blocking_threads=STREAMS,
+            backpressure=STREAMS,
+            log_level=LogLevels.critical,  # what it has to say of our own shutting down is no news
+            log_dictconfig=LOGGING,
+            workers_kill_timeout=GRACE,
+        )
+        try:
+            server.serve(target_loader=partial(_load_worker, replace(config, port=port), address, others), wrap_loader=False)
+        except SystemExit:
+            # granian's parent may see a worker end before it has seen the signal that both got: that is no failure
+            if not server.interrupt_signal:
+                raise
+
+
+def reserve(host: str, port: int) -> socket.socket:
+    """A socket that holds the address, a free port for port 0, without listening on it.
+
+    The workers listen beside it with SO_REUSEPORT; so the port is known, and ours, before they start.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with closing(socket.socket(family, kind, protocol)) as alone:  # fails where anyone listens, also with SO_REUSEPORT
+            alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            alone.bind(address)
+            address = alone.getsockname()
+            alone.listen(1)
+        held = socket.socket(family, kind, protocol)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind(address)
+    except OSError as error:
+        raise CannotListenError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+    return held
+
+
+class WorkerApp:
+    """The app of one worker process, that knows when it has been asked something."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app.wsgi_app
+        self.asked = False
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        self.asked = True
+        return self._app(environ, start_response)
+
+
+def _load_worker(config: Config, address: str, others: Semaphore) -> WorkerApp:
+    """The app, in the worker's own process. Threads begin here and not in the parent, which is about to fork more workers."""
+    for sign in (signal.SIGTERM, signal.SIGINT):  # until granian sets its own, the parent's handlers would swallow them
+        signal.signal(sign, signal.SIG_DFL)
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)  # Ctrl-C is for the parent, who then tells us: granian stalls when it is told twice
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # requests are the threads; read when numpy is first imported, just below
+    from mockserver.app import create_app
+
+    logging.captureWarnings(True)
+    app = WorkerApp(create_app(config))
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_announce, args=(config, address, app, others), daemon=True).start()
+    return app
+
+
+def _announce(config: Config, address: str, app: WorkerApp, others: Semaphore) -> None:
+    """Once every worker has answered, the last says where we listen: a worker that has not may miss the signal to end."""
+    knock_at = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 (compared, not bound)
+    deadline = time.monotonic() + PATIENCE
+    while not app.asked and time.monotonic() < deadline:
+        with closing(http.client.HTTPConnection(knock_at, config.port, timeout=5)) as connection:
+            try:
+                connection.request("GET", "/health")
+                connection.getresponse().read()
+            except OSError:
+                time.sleep(0.01)
+    if not others.acquire(block=False):
+        host = f"[{config.host}]" if ":" in config.host else config.host
+        with suppress(OSError):  # nobody may be listening to us
+            sys.stdout.write(f"listening on http://{host}:{config.port}\n")
+            sys.stdout.flush()
+
+
+def _end_with(parent: Any) -> None:
+    """End this worker when its parent is gone, however it went, so that no port stays taken."""
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
