@@ -1,0 +1,95 @@
+"""Clauses of refusals: a bad request gets a 4xx with an `error`, and the server goes on."""
+
+from __future__ import annotations
+
+from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
+from contract_tests.clauses.shared import NOT_MINE, refusal_of
+from contract_tests.observation import MISSING, Group, Observation, shorten
+
+for _id in ("errors.not-json", "errors.not-an-object", "errors.not-utf8"):
+    clause(_id)(refusal_of(_id))
+
+
+@clause("errors.never-5xx")
+def bad_request_is_never_a_server_error(seen: Observation) -> Outcome:
+    if not seen.case.faulty:
+        return NOT_MINE
+    if not seen.status:
+        return Violation("a refusal: status 4xx", f"no reply: {seen.exchange.failure}")
+    return Violation("a refusal: status 4xx", seen.brief) if seen.status >= 500 else None
+
+
+@clause("errors.body")
+def refusal_says_why(seen: Observation) -> Outcome:
+    if not seen.case.faulty or not 400 <= seen.status < 500:
+        return NOT_MINE
+    if isinstance(seen.error, str) and seen.error.strip():
+        return None
+    if seen.is_stream:
+        return Violation("a refusal with an `error`", seen.brief)
+    if seen.document is MISSING:
+        return Violation(
+            "a JSON object with an `error`", f"{seen.exchange.header('content-type') or 'no content type'}: {seen.brief}"
+        )
+    return Violation("an `error` in words", seen.brief)
+
+
+@clause("errors.two-forms")
+def refusal_has_the_form_of_its_fault(seen: Observation) -> Outcome:
+    """A wrong type and a body that is no JSON in text/plain, a value out of bounds in JSON; on a stream see errors.in-stream.event."""
+    about = seen.case.about
+    if not seen.case.faulty or not 400 <= seen.status < 500 or not about.endswith((".type", ".required", ".bounds", ".not-json")):
+        return NOT_MINE
+    if about == "parameters.grammar.value.type":  # what a grammar holds is looked at later
+        return NOT_MINE
+    if seen.media_type == "text/plain":
+        return None if seen.text.strip() else Violation("a sentence in text/plain", seen.brief)
+    if not about.endswith(".bounds"):
+        return Violation("content type text/plain", seen.exchange.header("content-type") or "no content type")
+    told = seen.document if isinstance(seen.document, dict) else {}
+    good = all(isinstance(told.get(name), str) and told[name] for name in ("error", "error_type"))
+    return None if good else Violation("a JSON object with `error` and `error_type`, or text/plain", seen.brief)
+
+
+@clause("errors.in-stream.event")
+def stream_refused_for_a_value_is_an_event(seen: Observation) -> Outcome:
+    """Whole numbers that a type cannot hold are refused before, by their type: those are not judged."""
+    if (
+        not seen.case.faulty
+        or not seen.asked.stream
+        or not seen.case.about.endswith(".bounds")
+        or seen.media_type == "text/plain"
+    ):
+        return NOT_MINE
+    value = seen.event_values[0] if seen.status == 200 and len(seen.event_values) == 1 else None
+    if isinstance(value, dict) and value.keys() == {"error", "error_type"}:
+        return None
+    return Violation("status 200 and one event with `error` and `error_type`", seen.brief)
+
+
+@clause("errors.names-parameter")
+def refusal_names_the_parameter(seen: Observation) -> Outcome:
+    if not seen.case.faulty or not seen.case.subject or not 400 <= seen.status < 500 or seen.error is MISSING:
+        return NOT_MINE
+    if seen.case.subject in str(seen.error):
+        return None
+    return Violation(f"an `error` that names `{seen.case.subject}`", shorten(seen.error))
+
+
+@clause("errors.in-stream")
+def refused_stream_is_a_status_or_one_error_event(seen: Observation) -> Outcome:
+    if not seen.case.faulty or not seen.asked.stream or not seen.status or seen.status >= 500:
+        return NOT_MINE
+    if seen.status != 200 or not seen.is_stream or (seen.events and not seen.stream_error):
+        return None if seen.status >= 400 else NOT_MINE
+    if seen.events or len(seen.event_values) != 1:
+        return Violation("one event with an `error`, and no tokens", seen.brief)
+    return None
+
+
+@clause("errors.goes-on", of="after-faults")
+def server_goes_on_after_bad_requests(group: Group) -> Outcome:
+    before, after = group.members
+    if not before.generated:
+        return Skip("the good request was not answered before the bad ones either")
+    return None if after.generated else Violation("status 200 and generated text, as before the bad requests", after.brief)

@@ -1,0 +1,107 @@
+"""Clauses of `repetition_penalty` and `frequency_penalty`: the neutral value changes nothing, a strong one lowers what occurred."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
+from contract_tests.clauses.shared import LOGPROB_TOLERANCE, by_id, reports_final_logprobs, same_text
+from contract_tests.observation import Group, Json, Observation, is_integer, is_number, shorten
+
+
+@clause("parameters.repetition_penalty.neutral", of="repetition_penalty")
+@clause("parameters.frequency_penalty.neutral", of="frequency_penalty")
+def neutral_value_changes_nothing(group: Group) -> Outcome:
+    """Twice without the parameter, which shows the endpoint's own noise, then with its neutral value."""
+    without, again, neutral = group.members
+    outcome = same_text(without, neutral, ("the request without it", "with the neutral value"))
+    if outcome is not None:
+        return outcome
+    noise = max(_differences(without, again), default=0.0)
+    moved = max(_differences(without, neutral), default=0.0)
+    if moved > (LOGPROB_TOLERANCE if noise else REPEATED_TOLERANCE):
+        return Violation(
+            "the same logprobs as without it", f"they move by up to {moved:.4f} nats, by {noise:.4f} when nothing changes"
+        )
+    return None
+
+
+REPEATED_TOLERANCE = 0.005
+"""Nats by which a neutral value may move a logprob where the endpoint repeats its logprobs exactly."""
+
+
+def _differences(one: Observation, other: Observation) -> Iterator[float]:
+    """How far the logprobs of the same tokens and candidates lie apart."""
+    rows = zip([one.tokens or [], *(one.top_tokens or [])], [other.tokens or [], *(other.top_tokens or [])], strict=False)
+    for left, right in rows:
+        for a, b in zip(left, right, strict=False):
+            if a.get("id") == b.get("id") and is_number(a.get("logprob")) and is_number(b.get("logprob")):
+                yield abs(a["logprob"] - b["logprob"])
+
+
+@clause("parameters.repetition_penalty.penalizes", of="penalty-repetition_penalty")
+@clause("parameters.frequency_penalty.penalizes", of="penalty-frequency_penalty")
+def penalty_lowers_what_occurred(group: Group) -> Outcome:
+    """Greedy without and with a penalty, and one with `top_k` 1 for the convention.
+
+    As long as both generate the same tokens their contexts are the same, and each candidate that was generated before must lose against
+    one that surely did not occur. Where the two part, an occurred token may give way to another, a new one never to an occurred one.
+    """
+    plain, penalized, top_k_one = group.members
+    if not group.all_generated or not plain.top_tokens or not penalized.top_tokens:
+        return Skip("the endpoint does not tell `top_tokens`, so that penalties cannot be seen")
+    moves, parting = _moves(plain, penalized)
+    if parting is _WRONG_WAY or (len(moves) >= ENOUGH_MOVES and all(move > 1e-3 for move in moves)):
+        told = f"{len(moves)} candidates that occurred move by {shorten([round(move, 4) for move in moves[:4]])} nats"
+        return Violation("candidates that occurred before lose against new ones", told)
+    if any(move < -1e-3 for move in moves) or parting is _RIGHT_WAY:
+        return None
+    if len(moves) < ENOUGH_MOVES:
+        return Skip(f"only {len(moves)} candidates had occurred before: {ENOUGH_MOVES} would tell", inconclusive=True)
+    if plain.new_text == penalized.new_text and reports_final_logprobs(top_k_one):
+        return Violation(
+            "candidates that occurred before lose against new ones", f"none of {len(moves)} moves, nor does the text change"
+        )
+    return Skip("the endpoint reports logprobs from before the penalties, and the text does not tell", inconclusive=True)
+
+
+ENOUGH_MOVES = 4
+"""Candidates that occurred before, over which a penalty is judged: a right one leaves a logit of exactly 0 alone, not four of them."""
+
+_RIGHT_WAY, _WRONG_WAY, _NO_WAY = "an occurred token gave way", "a new token gave way to an occurred one", ""
+
+
+def _moves(plain: Observation, penalized: Observation) -> tuple[list[float], str]:
+    """How far each candidate that was generated before moved against a new one while the contexts are the same, and how they part."""
+    occurred: set[int] = set()
+    moves: list[float] = []
+    prompt = plain.asked.inputs
+    rows = zip(plain.tokens or [], penalized.tokens or [], plain.top_tokens or [], penalized.top_tokens or [], strict=False)
+    for token, other, candidates, penalized_candidates in rows:
+        before, after = by_id(candidates), by_id(penalized_candidates)
+        # a token whose text is no part of the prompt is none of the prompt's tokens
+        new = {one["id"] for one in candidates if _is_new(one, occurred, prompt)} & before.keys() & after.keys()
+        if new:
+            best = max(new, key=lambda number: before[number])
+            moves += [(after[n] - after[best]) - (before[n] - before[best]) for n in before.keys() & after.keys() & occurred]
+        if token.get("id") != other.get("id"):
+            if _occurred(token, occurred) and _is_new(other, occurred, prompt):
+                return moves, _RIGHT_WAY
+            ranked = sorted(before.values(), reverse=True)
+            clear = len(ranked) > 1 and ranked[0] - ranked[1] > LOGPROB_TOLERANCE
+            wrong = _is_new(token, occurred, prompt) and _occurred(other, occurred) and clear
+            return moves, _WRONG_WAY if wrong else _NO_WAY
+        if is_integer(token.get("id")):
+            occurred.add(token["id"])
+    return moves, _NO_WAY
+
+
+def _occurred(token: Json, occurred: set[int]) -> bool:
+    return is_integer(token.get("id")) and token["id"] in occurred
+
+
+def _is_new(token: Json, occurred: set[int], prompt: str) -> bool:
+    text = token.get("text")
+    if not isinstance(text, str) or not is_integer(token.get("id")):
+        return False
+    return bool(text.strip()) and text.strip() not in prompt and token["id"] not in occurred

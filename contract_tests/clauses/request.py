@@ -1,0 +1,50 @@
+"""Clauses of the introduction and of the request's own fields: `inputs`, `parameters`, `stream`."""
+
+from __future__ import annotations
+
+from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
+from contract_tests.clauses.shared import NOT_MINE, acceptance_of, accepted, refusal_of
+from contract_tests.observation import MISSING, Observation
+
+
+@clause("introduction.generates")
+def valid_request_is_answered(seen: Observation) -> Outcome:
+    if seen.case.faulty or seen.case.about.startswith(("parameters.", "headers.", "request.")):
+        return NOT_MINE
+    if seen.status == 503 and "estimated_time" in seen.text:
+        return Skip("the model is loading (judged by headers.wait-for-model)")
+    if seen.case.about == "recorded" and 400 <= seen.status < 500:
+        return Skip("what was recorded as refused may have its reasons: a model that does not exist, a limit, a token")
+    return accepted(seen)
+
+
+@clause("introduction.example")
+def inputs_alone_are_answered_with_json(seen: Observation) -> Outcome:
+    if seen.case.about != "introduction.example":
+        return NOT_MINE
+    if not seen.answered:
+        return Violation("status 200 and JSON", seen.brief)
+    return Violation("a body that is JSON", seen.brief) if seen.document is MISSING else None
+
+
+for _id in ("request.inputs.required", "request.inputs.type", "request.parameters.type", "request.stream.type"):
+    clause(_id)(refusal_of(_id))
+
+for _id in ("request.inputs.any-text", "request.parameters.optional"):
+    clause(_id)(acceptance_of(_id))
+
+
+@clause("request.stream.default")
+def no_stream_unless_asked(seen: Observation) -> Outcome:
+    if not seen.answered or seen.case.faulty or "stream" in seen.asked.body:
+        return NOT_MINE
+    return Violation("a reply that is no stream: `stream` was not sent", seen.brief) if seen.is_stream else None
+
+
+@clause("request.unknown-parameters")
+def unknown_parameter_does_no_harm(seen: Observation) -> Outcome:
+    if seen.case.about != "request.unknown-parameters":
+        return NOT_MINE
+    if seen.answered or (400 <= seen.status < 500 and seen.case.subject in seen.text):
+        return None
+    return Violation(f"status 200, or a 4xx that names `{seen.case.subject}`", seen.brief)

@@ -1,0 +1,177 @@
+"""Judgements that several sections share: an object has its fields, a request is refused, two generations are the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from contract_tests.clauses.registry import Outcome, Skip, Violation
+from contract_tests.observation import ABOVE_ZERO, Group, Json, Observation, is_integer, is_number, numbers, shorten
+
+NOT_MINE = Skip("")
+TOKEN_FIELDS = ("id", "logprob", "special", "text")
+
+LOGPROB_TOLERANCE = 0.05
+"""Nats by which two logprobs of the same token may differ: rounding of 16-bit arithmetic and of batches, not another distribution."""
+
+NEAR_TIE = 0.05
+"""Nats within which two candidates count as equally likely: arithmetic noise of a real GPU may choose either."""
+
+
+def first(violations: Iterable[Violation | None]) -> Violation | None:
+    """The first violation of several."""
+    return next((violation for violation in violations if violation is not None), None)
+
+
+def refused(seen: Observation) -> Outcome:
+    """A request with one fault: anything between 400 and 499 refuses it; so does a stream whose only event is an error."""
+    if not seen.status:
+        return Skip("the connection broke (judged by errors.never-5xx)")
+    if 400 <= seen.status < 500 or (seen.status == 200 and seen.stream_error and not seen.events):
+        return None
+    if seen.status in (429, 503) or seen.status >= 500:
+        return Skip("answered with a 5xx (judged by errors.never-5xx)")
+    return Violation("a refusal: status 4xx with an `error`", seen.brief)
+
+
+def accepted(seen: Observation) -> Outcome:
+    """A request without fault is answered with 200."""
+    if seen.stream_error and not seen.events:
+        return Violation("status 200 and generated text", f"an error event: {shorten(seen.stream_error)}")
+    return None if seen.answered else Violation("status 200 and generated text", seen.brief)
+
+
+def refusal_of(id: str) -> Callable[[Observation], Outcome]:
+    """The judge of requests that break statement ``id``."""
+    return lambda seen: refused(seen) if seen.case.faulty and seen.case.about == id else NOT_MINE
+
+
+def acceptance_of(id: str) -> Callable[[Observation], Outcome]:
+    """The judge of requests that were made to try what statement ``id`` allows."""
+    return lambda seen: accepted(seen) if not seen.case.faulty and seen.case.about == id else NOT_MINE
+
+
+def has_fields(value: Any, fields: Iterable[str], what: str) -> Violation | None:
+    """``value`` is an object that holds ``fields``."""
+    if not isinstance(value, dict):
+        return Violation(f"{what} is an object", shorten(value))
+    missing = [name for name in fields if name not in value]
+    return Violation(f"{what} has `{missing[0]}`", shorten(value)) if missing else None
+
+
+def is_list(value: Any, what: str) -> Violation | None:
+    return None if isinstance(value, list) else Violation(f"{what} is a list", shorten(value))
+
+
+def all_fields(values: Any, name: str, good: Callable[[Any], bool], expected: str, what: str) -> Outcome:
+    """Each object in ``values`` that has field ``name`` has a good one; absent fields are another clause's."""
+    found = [(place, value[name]) for place, value in enumerate(values or [], 1) if isinstance(value, dict) and name in value]
+    if not found:
+        return NOT_MINE
+    return first(Violation(expected, f"{what} {place}: {shorten(value)}") for place, value in found if not good(value))
+
+
+def good_logprob(value: Any) -> bool:
+    """A number, and not above zero by more than rounding."""
+    return is_number(value) and value <= 1e-3
+
+
+def good_id(value: Any) -> bool:
+    return is_integer(value) and value >= 0
+
+
+def told_token(value: Any, what: str) -> Violation | None:
+    """A token as the page writes it: all four fields, each of its type."""
+    missing = has_fields(value, TOKEN_FIELDS, what)
+    if missing:
+        return missing
+    good = {
+        "id": good_id(value["id"]),
+        "logprob": is_number(value["logprob"]),
+        "special": isinstance(value["special"], bool),
+        "text": isinstance(value["text"], str),
+    }
+    types = {"id": "an integer", "logprob": "a number", "special": "a boolean", "text": "a string"}
+    return first(Violation(f"`{name}` of {what} is {types[name]}", shorten(value[name])) for name, ok in good.items() if not ok)
+
+
+def ids(seen: Observation) -> list[Any] | None:
+    return None if seen.tokens is None else [token.get("id") for token in seen.tokens]
+
+
+def is_greedy(seen: Observation) -> bool:
+    """Whether each token is the likeliest one for certain: no sampling parameter at all."""
+    drawing = ("temperature", "top_k", "top_p", "typical_p", "best_of", "watermark")
+    return seen.asked.get("do_sample") is False and all(seen.asked.get(name) is None for name in drawing)
+
+
+def near_tie(one: Observation, other: Observation) -> bool:
+    """Whether two generations part at a place where both candidates are about equally likely, as noise of arithmetic may decide."""
+    for left, right in zip(one.tokens or [], other.tokens or [], strict=False):
+        if left.get("id") != right.get("id"):
+            a, b = left.get("logprob"), right.get("logprob")
+            return is_number(a) and is_number(b) and max(a, b) < -math.log(2) + NEAR_TIE and abs(a - b) <= NEAR_TIE
+    return False
+
+
+def logprobs_differ(one: Observation, other: Observation) -> Violation | None:
+    """The first token that both generated with another logprob."""
+    for place, (left, right) in enumerate(zip(one.tokens or [], other.tokens or [], strict=False), 1):
+        a, b = left.get("logprob"), right.get("logprob")
+        if left.get("id") == right.get("id") and is_number(a) and is_number(b) and abs(a - b) > LOGPROB_TOLERANCE:
+            return Violation(f"logprob {a} of token {place}", f"{b}")
+    return None
+
+
+def same_pair(pair: Group, names: tuple[str, str]) -> Outcome:
+    """The first two members generated the same text. Where they did not, both were asked again, and must have repeated themselves."""
+    one, other, *again = pair.members
+    if any(once.new_text != twice.new_text for once, twice in zip(pair.members, again, strict=False)):
+        return Skip("the endpoint does not repeat itself, so that nothing can be compared", inconclusive=True)
+    return same_text(one, other, names)
+
+
+def same_text(one: Observation, other: Observation, names: tuple[str, str]) -> Outcome:
+    """Both generated the same text, or parted at a near tie, which is not judged."""
+    if not (one.generated and other.generated):
+        return Skip("one of the two requests was not answered with text")
+    if one.new_text is None or other.new_text is None:
+        return Skip("one of the two replies has no generated_text")
+    if one.new_text == other.new_text and (ids(one) is None or ids(other) is None or ids(one) == ids(other)):
+        return None
+    if near_tie(one, other):
+        return Skip(
+            "the two part at a token where the two likeliest are equally likely, which rounding may decide", inconclusive=True
+        )
+    if one.new_text == other.new_text:
+        return Violation(f"the token ids of {names[0]}: {shorten(ids(one))}", f"{names[1]}: {shorten(ids(other))}")
+    return Violation(f"the text of {names[0]}: {shorten(one.new_text)}", f"{names[1]}: {shorten(other.new_text)}")
+
+
+# ---------------------------------------------------------------- what the reported logprobs are
+#
+# Two conventions exist among real servers, and the page names neither: logprobs of the final distribution (behind temperature, top_k,
+# top_p, typical_p), or raw ones (before). One request tells which: under `top_k` 1 a final logprob is 0, as one token is left.
+# Where it is final, a parameter that leaves the reported logprobs as they were was ignored, and no statistics are needed.
+def reports_final_logprobs(top_k_one: Observation) -> bool:
+    """Whether a request with `top_k` 1 tells the logprob of the one token that is left: 0."""
+    logprobs = numbers(token.get("logprob") for token in top_k_one.tokens or [])
+    return logprobs is not None and min(logprobs) > -1e-3
+
+
+def first_candidates(seen: Observation) -> dict[int, float]:
+    """id -> logprob of the candidates for the first token."""
+    return by_id((seen.top_tokens or [[]])[0])
+
+
+def by_id(candidates: list[Json]) -> dict[int, float]:
+    """id -> logprob of the candidates that tell both as they should."""
+    told = ((token.get("id"), token.get("logprob")) for token in candidates)
+    return {id: float(value) for id, value in told if is_integer(id) and is_number(value) and value <= ABOVE_ZERO}
+
+
+def first_id(seen: Observation) -> int:
+    """The id of the first token; -1, which no law tells, when there is none."""
+    id = (seen.tokens or [{}])[0].get("id")
+    return id if is_integer(id) else -1

@@ -1,0 +1,369 @@
+"""``textgen-contract``: check an endpoint, list the clauses. Options become Settings once; everything else is in other rooms."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import pytest
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+import spec
+from contract_tests.client import Client
+from contract_tests.contract_run import ContractRun, make_budget, selected
+from contract_tests.deviations import propose_deviations, read_deviations
+from contract_tests.endpoint import check_url, is_local, local_fake
+from contract_tests.errors import RunError
+from contract_tests.evidence import Evidence
+from contract_tests.plugin import RESULT, RUN
+from contract_tests.probes import PROBES, PROFILES, Probe
+from contract_tests.report.console import print_result
+from contract_tests.report.files import write_reports
+from contract_tests.report.result import Spent, exit_code, make_result
+from contract_tests.settings import Settings, fresh_seed, parse_header, parse_without, read_token
+
+DIALECT_HELP = "Which server's habits to expect."
+F = TypeVar("F", bound=Callable[..., Any])
+FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _version() -> str:
+    try:
+        return version("textgen-contract")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(_version(), prog_name="textgen-contract")
+def main() -> None:
+    """Does an endpoint keep the documented Hugging Face text-generation contract?
+
+    \b
+    textgen-contract check                         # starts the local fake and checks it
+    textgen-contract check http://127.0.0.1:8080/  # checks any endpoint; posted to verbatim
+    textgen-contract clauses stream.               # what is checked about streams
+    """
+
+
+def _common(command: F) -> F:
+    """The options of every command that judges."""
+    for option in (
+        click.option("--strict", is_flag=True, help="Count `should` as failures."),
+        click.option("--select", multiple=True, metavar="PREFIX", help="Judge only clauses whose id begins so; repeatable."),
+        click.option(
+            "--dialect", type=click.Choice(spec.DIALECTS), default=spec.DIALECTS[0], show_default=True, help=DIALECT_HELP
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _reports(command: F) -> F:
+    """The options that name a report to write."""
+    for option in (
+        click.option("--markdown", type=FILE, help="Write Markdown, as a CI step summary takes it."),
+        click.option("--html", type=FILE, help="Write one self-contained HTML page."),
+        click.option("--junit", type=FILE, help="Write JUnit XML, one test case a clause."),
+        click.option("--json", type=FILE, help="Write results.json."),
+    ):
+        command = option(command)
+    return command
+
+
+@contextmanager
+def _telling_errors() -> Iterator[None]:
+    """End with one sentence and the right exit code for what is not the suite's fault."""
+    try:
+        yield
+    except RunError as error:
+        click.echo(f"textgen-contract: {error}", err=True)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        click.echo(f"textgen-contract: {error.strerror} ({error.filename})", err=True)
+        sys.exit(2)
+
+
+@main.command()
+@click.argument("url", required=False)
+@click.option(
+    "--profile", type=click.Choice(list(PROFILES)), help="How much to draw.  [default: standard; quick beyond this machine]"
+)
+@click.option("--token-env", metavar="NAME", help="Environment variable that holds the token; it is never shown.")
+@click.option(
+    "--header", "headers", multiple=True, metavar="'K: V'", help="Send this header too; repeatable. Its value is never shown."
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of all draws.  [default: a new one, printed]")
+@click.option("--max-requests", type=click.IntRange(min=1), help="Send no more.  [default: 300 beyond this machine]")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="Ask for no more.  [default: 20000 beyond this machine]")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="At most so many requests a second.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="Seconds for one reply."
+)
+@_common
+@_reports
+@click.option("--record", type=FILE, help="Write every exchange, one JSON line each; no Authorization in it.")
+@click.option("--without", default="", metavar="NAMES", help="What the endpoint is known to lack: parameters, or stream; a,b,c.")
+@click.option("--deviations", type=EXISTING, help="TOML file of clauses that are known to fail, each with its reason.")
+@click.option("--write-deviations", type=FILE, help="Propose such a file from what this run finds.")
+@click.option("--dry-run", is_flag=True, help="Print what would be sent, and send nothing.")
+def check(
+    url: str | None,
+    token_env: str | None,
+    headers: tuple[str, ...],
+    seed: int | None,
+    profile: str | None,
+    without: str,
+    deviations: Path | None,
+    write_deviations: Path | None,
+    dry_run: bool,
+    **options: Any,
+) -> None:
+    """Check the endpoint at URL; without URL, start the local fake and check that.
+
+    \b
+    Exit code: 0 nothing violated, 1 something violated, 2 wrong usage,
+    3 the endpoint could not be reached, 4 the suite itself broke.
+
+    \b
+    textgen-contract check http://127.0.0.1:8080/models/google/gemma-2-2b-it
+    textgen-contract check https://api-inference.huggingface.co/models/google/gemma-2-2b-it --token-env HF_TOKEN --profile quick
+    """
+    with _telling_errors():
+        settings = Settings(
+            url=url or "http://127.0.0.1/",
+            token=read_token(token_env) if token_env else "",
+            headers=tuple(parse_header(header) for header in headers),
+            seed=fresh_seed() if seed is None else seed,
+            profile=profile or ("standard" if url is None or is_local(check_url(url)) else "quick"),
+            without=parse_without(without),
+            deviations=read_deviations(deviations) if deviations else (),
+            **options,
+        )
+        if dry_run:
+            _print_plan(settings)
+            return
+        with nullcontext(url) if url else local_fake("--dialect", settings.dialect) as address:
+            code, result = _check(replace(settings, url=address))
+        if write_deviations:
+            write_deviations.write_text(propose_deviations(result), encoding="utf-8")
+        sys.exit(code)
+
+
+def _print_plan(settings: Settings) -> None:
+    """What each probe would cost at most."""
+    from contract_tests.plan import plan
+
+    budget = make_budget(settings, remote=not is_local(check_url(settings.url)))
+    table = Table(box=None, pad_edge=False)
+    for name in ("requests", "tokens"):
+        table.add_column(name, justify="right")
+    table.add_column("probe")
+    rows = plan(settings, budget)
+    for row in rows:
+        table.add_row(str(row.requests), str(row.tokens), row.sentence)
+    table.add_row(str(budget.requests), str(budget.tokens), "at most, in all", style="bold")
+    Console().print(table)
+    spent = [row.sentence for row in rows if not row.requests]
+    if spent:
+        click.echo(
+            f"The budget does not reach: {'; '.join(spent)}. Raise --max-requests or --max-tokens, or take --profile quick."
+        )
+
+
+def _check(settings: Settings) -> tuple[int, dict[str, Any]]:
+    """Run pytest on the suite with these settings, print the result, and give it with the exit code."""
+    console = Console()
+    console.print(
+        f"checking {settings.url} ({settings.profile}, seed {settings.seed})", soft_wrap=True, highlight=False, markup=False
+    )
+    run = ContractRun(settings)
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty(),
+    ) as progress:  # fmt: skip
+        task = progress.add_task("", total=len(PROBES))
+
+        def advance(probe: Probe) -> None:
+            progress.update(task, completed=PROBES.index(probe), description=f"{probe.sentence:<50}")
+
+        run.progress = advance
+        stash = _Stash(run)
+        code = int(pytest.main(_pytest_arguments(), plugins=[stash]))
+    if stash.result is None:
+        raise RunError(f"pytest ended with {code} before the run did: please report this with the command you used.")
+    print_result(stash.result, console)
+    return code, stash.result
+
+
+class _Stash:
+    """Hands the run to pytest, and the result back."""
+
+    def __init__(self, run: ContractRun) -> None:
+        self.run = run
+        self.result: dict[str, Any] | None = None
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[RUN] = self.run
+
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        self.result = config.stash.get(RESULT, None)
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        click.echo(f"textgen-contract: the suite itself broke:\n{excrepr}", err=True)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and "::test_probe[" in report.nodeid:
+            click.echo(f"textgen-contract: the suite itself broke:\n{report.longreprtext}", err=True)
+
+
+def _pytest_arguments() -> list[str]:
+    """pytest on the suite alone: no configuration, plugin or conftest of the folder where the user happens to stand."""
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    folder = str(Path(__file__).parent)
+    switched_off = [word for name in ("terminal", "cacheprovider", "faulthandler") for word in ("-p", f"no:{name}")]
+    # nothing is captured: the progress bar is drawn while the items run
+    return [
+        "-c",
+        os.devnull,
+        "--capture=no",
+        "--rootdir",
+        folder,
+        "-p",
+        "contract_tests.plugin",
+        *switched_off,
+        f"{folder}/test_contract.py",
+    ]
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=EXISTING)
+@_common
+@_reports
+def judge(files: tuple[Path, ...], dialect: str, select: tuple[str, ...], strict: bool, **reports: Path | None) -> None:
+    """Judge recorded exchanges (JSON lines as `--record` writes them, or HAR); sends nothing.
+
+    \b
+    textgen-contract judge exchanges.jsonl --html report.html
+    """
+    from contract_tests.recordings import judge_recordings, read_recording
+
+    with _telling_errors():
+        evidence = Evidence(selected(select, dialect))
+        started = time.monotonic()
+        count = judge_recordings((exchange for file in files for exchange in read_recording(file)), evidence)
+        result = make_result(
+            evidence,
+            url=", ".join(str(file) for file in files),
+            dialect=dialect,
+            seed=0,
+            spent=Spent(0, 0, time.monotonic() - started),
+            strict=strict,
+            refused=(),
+            authorized=False,
+        )
+        write_reports(result, (), **reports)
+        click.echo(f"judged {count} recorded exchanges")
+        print_result(result, Console())
+        sys.exit(exit_code(result))
+
+
+@main.command()
+@click.argument("results", type=EXISTING)
+@click.argument("clause")
+@click.argument("url", required=False)
+@click.option("--token-env", metavar="NAME", help="Environment variable that holds the token; it is never shown.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="Seconds for one reply."
+)
+def replay(results: Path, clause: str, url: str | None, token_env: str | None, timeout: float) -> None:
+    """Send the smallest failing case of CLAUSE in RESULTS again, and say whether it still fails.
+
+    \b
+    textgen-contract replay results.json stream.index.counts http://127.0.0.1:8080/
+    """
+    from contract_tests.replay import read_case, replay_case
+
+    with _telling_errors():
+        case = read_case(results, clause)
+        client = Client(check_url(url or case.url), token=read_token(token_env) if token_env else "", timeout=timeout)
+        evidence = replay_case(case, client)
+        result = make_result(
+            evidence,
+            url=client.url,
+            dialect="documented",
+            seed=0,
+            spent=Spent(client.budget.requests, client.budget.tokens, 0.0),
+            strict=True,
+            refused=(),
+            authorized=bool(token_env),
+        )
+        print_result(result, Console())
+        sys.exit(exit_code(result))
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="A.json B.json ...", type=EXISTING)
+@click.option("--all", "everything", is_flag=True, help="Show the clauses on which all agree as well.")
+@click.option("--markdown", type=FILE, help="Write the comparison as Markdown.")
+def compare(files: tuple[Path, ...], everything: bool, markdown: Path | None) -> None:
+    """Put the results of several endpoints side by side.
+
+    \b
+    textgen-contract compare mine.json vendor.json
+    """
+    from contract_tests.report import compare as comparison
+    from contract_tests.report.results_file import read_result
+
+    with _telling_errors():
+        found = comparison.compare([read_result(path) for path in files])
+        comparison.print_comparison(found, Console(), everything=everything)
+        if markdown:
+            markdown.write_text(comparison.to_markdown(found, everything=everything), encoding="utf-8")
+
+
+@main.command()
+@click.argument("prefix", default="")
+@click.option(
+    "--dialect",
+    type=click.Choice(spec.DIALECTS),
+    default=spec.DIALECTS[0],
+    show_default=True,
+    help="Which server's habits to expect.",
+)
+@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+def clauses(prefix: str, dialect: str, *, as_json: bool) -> None:
+    """List the clauses whose id begins with PREFIX: id, level, basis, sentence, source."""
+    from contract_tests.clauses import clauses_of
+
+    fields = ("id", "level", "basis", "sentence", "source")
+    rows = [
+        {name: getattr(clause.statement, name) for name in fields}
+        for id, clause in clauses_of(dialect).items()
+        if id.startswith(prefix)
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+    elif rows:
+        for row in rows:
+            click.echo(f"{row['id']}\n    {row['level']}, {row['basis']}: {row['sentence']}\n    {row['source']}")
+    else:
+        click.echo(f"textgen-contract: no clause begins with `{prefix}`: `textgen-contract clauses` lists them all.", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

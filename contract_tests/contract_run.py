@@ -1,0 +1,137 @@
+"""A whole run, from settings to result: opens the client, sends the probes in order, writes the reports.
+
+pytest drives it item by item (``test_contract.py``); it knows nothing of pytest.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import IO, Any
+
+import httpx
+
+from contract_tests import exchange as wire
+from contract_tests.budget import Budget, BudgetSpent
+from contract_tests.clauses import Clause, clauses_of
+from contract_tests.client import Client
+from contract_tests.endpoint import check_reachable, check_url, is_local
+from contract_tests.errors import UsageError
+from contract_tests.evidence import Evidence
+from contract_tests.exchange import Case, Exchange
+from contract_tests.probes import PROBES, PROFILES, Probe, Run
+from contract_tests.report.files import FORMS, masked, write_reports
+from contract_tests.report.result import Spent, make_result
+from contract_tests.settings import REMOTE_REQUESTS, REMOTE_TOKENS, Settings
+
+
+class _RecordingClient(Client):
+    """A client that writes each exchange down as it ends."""
+
+    def __init__(self, sink: IO[str], secrets: tuple[str, ...], *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._sink = sink
+        self._secrets = secrets
+
+    def _send_once(self, case: Case, *, stay: bool = True, timeout: float | None = None) -> Exchange:
+        exchange = super()._send_once(case, stay=stay, timeout=timeout)
+        self._sink.write(masked(wire.to_json(exchange), self._secrets) + "\n")
+        return exchange
+
+
+class ContractRun:
+    """UsageError for settings that cannot be, UnreachableError when nothing like this API answers."""
+
+    def __init__(self, settings: Settings, *, transport: httpx.BaseTransport | None = None) -> None:
+        self.settings = settings
+        self.progress: Callable[[Probe], None] = lambda _: None
+        chosen = selected(settings.select, settings.dialect)
+        check_url(settings.url)
+        budget = make_budget(settings, remote=transport is None and not is_local(settings.url))
+        # Client checks nothing of what it is given: the settings did
+        known = {
+            "token": settings.token,
+            "headers": settings.headers,
+            "timeout": settings.timeout,
+            "budget": budget,
+            "transport": transport,
+        }
+        self._sink: IO[str] | None = None
+        if settings.record is not None:
+            self._sink = settings.record.open("w", encoding="utf-8")
+            self._client: Client = _RecordingClient(self._sink, settings.secrets, settings.url, **known)
+        else:
+            self._client = Client(settings.url, **known)  # type: ignore[arg-type]  # keywords by name
+        self._started = time.monotonic()
+        self.run = Run(
+            self._client, Evidence(chosen), settings.seed, PROFILES[settings.profile], without=frozenset(settings.without)
+        )
+        self._pending = list(PROBES)
+        self._spent = ""
+        check_reachable(self._client)
+
+    @property
+    def evidence(self) -> Evidence:
+        return self.run.evidence
+
+    def send(self, probe: Probe) -> str:
+        """Send one probe, if it was not sent yet; why it was not sent to its end, ``""`` when it was."""
+        if probe in self._pending and not self._spent:
+            self._pending.remove(probe)
+            self.progress(probe)
+            try:
+                probe.send(self.run)
+            except BudgetSpent as ending:
+                self._spent = str(ending)
+        return self._spent
+
+    def complete(self) -> None:
+        """Send whatever was not sent yet."""
+        while self._pending and not self._spent:
+            self.send(self._pending[0])
+
+    def finish(self) -> dict[str, Any]:
+        """Close the client, write the reports that were asked for, and give the result."""
+        self._client.close()
+        if self._sink is not None:
+            self._sink.close()
+        settings = self.settings
+        for id, tally in self.evidence.tallies.items():
+            absent = [name for name in settings.without if id.startswith((f"parameters.{name}.", f"{name}."))]
+            if absent:
+                tally.skipped = f"`{absent[0]}` is declared absent"
+            elif self._spent:
+                tally.skipped = f"{self._spent} before this was shown"
+        budget = self._client.budget
+        result = make_result(
+            self.evidence,
+            url=settings.url,
+            dialect=settings.dialect,
+            seed=settings.seed,
+            spent=Spent(budget.requests, budget.tokens, time.monotonic() - self._started),
+            strict=settings.strict,
+            refused=self.run.refused,
+            without=settings.without,
+            deviations=settings.deviations,
+            authorized=bool(settings.token),
+        )
+        paths = {form: getattr(settings, form) for form in FORMS}
+        write_reports(result, settings.secrets, **paths)
+        return result
+
+
+def make_budget(settings: Settings, *, remote: bool) -> Budget:
+    """What the run may spend; beyond this machine there is a limit even when none was named."""
+    return Budget(
+        settings.max_requests or (REMOTE_REQUESTS if remote else None),
+        settings.max_tokens or (REMOTE_TOKENS if remote else None),
+        settings.rate,
+    )
+
+
+def selected(prefixes: tuple[str, ...], dialect: str = "documented") -> dict[str, Clause]:
+    """The clauses of ``dialect`` whose id begins with one of ``prefixes``, all for none; UsageError when there are none such."""
+    chosen = {id: clause for id, clause in clauses_of(dialect).items() if not prefixes or id.startswith(prefixes)}
+    if not chosen:
+        raise UsageError(f"no clause begins with {', '.join(prefixes)}: `textgen-contract clauses` lists them all.")
+    return chosen

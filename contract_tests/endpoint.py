@@ -1,0 +1,94 @@
+"""Where a run is sent: whether anything that may be this API answers there, and the local fake when no address is given."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from contract_tests.client import Client
+from contract_tests.errors import RunError, UnreachableError, UsageError
+from contract_tests.exchange import Case
+from contract_tests.observation import MISSING, Observation, shorten
+
+MODEL_PATH = "/models/google/gemma-2-2b-it"
+"""The page's own path, which the fake serves."""
+
+
+def check_url(url: str) -> str:
+    """``url`` as it will be posted to; UsageError when it is no http address."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 80) > 0
+    except ValueError:
+        good = False
+    if not good:
+        raise UsageError(f"`{shorten(url)}` is no address of an endpoint: give one such as http://127.0.0.1:8080{MODEL_PATH}")
+    return url
+
+
+def is_local(url: str) -> bool:
+    """Whether the address is on this machine, where requests cost nothing."""
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1") or (urlsplit(url).hostname or "").startswith("127.")
+
+
+def check_reachable(client: Client) -> None:
+    """Send the page's own request once; UnreachableError in one sentence when no run makes sense."""
+    seen = Observation(
+        client.send(
+            Case.of({"inputs": "Can you please let us know more details about your ", "parameters": {"max_new_tokens": 1}})
+        )
+    )
+    url, status = client.url, seen.status
+    if not status:
+        raise UnreachableError(
+            f"{url} could not be reached ({seen.exchange.failure}): is the server running, and the address right?"
+        )
+    if status in (401, 403):
+        raise UnreachableError(
+            f"{url} wants another token ({seen.brief}): put one into an environment variable and name it with --token-env."
+        )
+    if 300 <= status < 400:
+        raise UnreachableError(
+            f"{url} redirects to {shorten(seen.exchange.header('location'))}: give that address if it is the endpoint."
+        )
+    if status in (404, 405):
+        raise UnreachableError(f"{url} answers {seen.brief}: is it the address of a model?")
+    if _is_html(seen):
+        raise UnreachableError(
+            f"{url} answers with an HTML page (status {status}): is it the address of a text-generation endpoint?"
+        )
+
+
+def _is_html(seen: Observation) -> bool:
+    return (
+        seen.document is MISSING
+        and not seen.is_stream
+        and (seen.media_type == "text/html" or seen.text.lstrip()[:15].lower().startswith(("<!doctype html", "<html")))
+    )
+
+
+@contextmanager
+def local_fake(*arguments: str) -> Iterator[str]:
+    """Start the mock as a child process on a free port and give the address of its first model; it ends with the block."""
+    command = [sys.executable, "-m", "mockserver", "serve", "--port", "0", *arguments]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 (our own module)
+    try:
+        assert child.stdout is not None
+        line = child.stdout.readline().strip()
+        if not line.startswith("listening on "):
+            raise RunError(
+                f"the local fake did not start (`{' '.join(command)}` said {shorten(line)}): run that by hand to see why."
+            )
+        yield line.removeprefix("listening on ") + MODEL_PATH
+    finally:
+        child.terminate()
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        if child.stdout is not None:
+            child.stdout.close()

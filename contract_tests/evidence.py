@@ -1,0 +1,109 @@
+"""What a run has learnt: for each clause how often it judged, what it found, why it did not judge.
+
+Subjects are judged as they come and then let go, so memory does not grow with the length of a run.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from contract_tests.clauses import CLAUSES, Clause, Skip, Violation, judge
+from contract_tests.exchange import Exchange
+from contract_tests.observation import Group, Observation
+
+KEPT = 5
+"""Violations of one clause that are kept, the smallest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A violation and the exchanges that show it, the one to repeat last."""
+
+    violation: Violation
+    exchanges: tuple[Exchange, ...]
+    relation: str = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return max(exchange.case.size for exchange in self.exchanges)
+
+
+@dataclass(slots=True)
+class Tally:
+    """The state of one clause. ``verdict`` follows from the counts alone."""
+
+    clause: Clause
+    judged: int = 0
+    violated: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    inconclusive: str = ""
+    skipped: str = ""
+    broken: str = ""
+
+    @property
+    def verdict(self) -> str:
+        if self.broken:
+            return "error"
+        if self.violated:
+            return "fail"
+        if self.judged:
+            return "pass"
+        return "inconclusive" if self.inconclusive else "skip"
+
+    @property
+    def reason(self) -> str:
+        """Why it is not a pass; "" for pass and fail."""
+        match self.verdict:
+            case "error":
+                return self.broken
+            case "inconclusive":
+                return self.inconclusive
+            case "skip":
+                return self.skipped or "nothing in this run showed it"
+        return ""
+
+    def add(self, finding: Finding) -> None:
+        self.violated += 1
+        self.findings = sorted([*self.findings, finding], key=lambda found: found.size)[:KEPT]
+
+
+class Evidence:
+    """The tallies of a run, in the page's order."""
+
+    def __init__(self, clauses: Mapping[str, Clause] = CLAUSES) -> None:
+        self.tallies = {id: Tally(clause) for id, clause in clauses.items()}
+
+    def observe(self, exchange: Exchange) -> Observation:
+        """Judge one exchange by every clause that judges exchanges, and return it as observed."""
+        seen = Observation(exchange)
+        self._judge(seen, (exchange,))
+        return seen
+
+    def relate(self, relation: str, members: Iterable[Observation], about: str = "") -> None:
+        """Judge observations that belong together by the clauses of their relation."""
+        group = Group(relation, tuple(members), about)
+        self._judge(group, tuple(member.exchange for member in group.members))
+
+    def _judge(self, subject: Observation | Group, exchanges: tuple[Exchange, ...]) -> None:
+        kind = "one" if isinstance(subject, Observation) else subject.relation
+        for tally in self.tallies.values():
+            if kind not in tally.clause.judges:
+                continue
+            try:
+                outcome = judge(tally.clause, subject)
+            except Exception:
+                tally.broken = tally.broken or traceback.format_exc(limit=-2)
+                continue
+            match outcome:
+                case Violation():
+                    tally.judged += 1
+                    tally.add(Finding(outcome, exchanges, "" if kind == "one" else kind))
+                case Skip(reason, inconclusive):
+                    if inconclusive:
+                        tally.inconclusive = tally.inconclusive or reason
+                    else:
+                        tally.skipped = tally.skipped or reason
+                case None:
+                    tally.judged += 1

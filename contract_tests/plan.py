@@ -1,0 +1,77 @@
+"""What a run would send, without sending it: the probes run against a client that answers by itself.
+
+Probes adapt to what they learn, so the answers are those of an endpoint that takes every parameter and tells everything.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+
+from contract_tests.budget import Budget, BudgetSpent
+from contract_tests.client import Client
+from contract_tests.evidence import Evidence
+from contract_tests.exchange import Case, Chunk, Exchange
+from contract_tests.observation import Asked, Json, is_integer
+from contract_tests.probes import PROBES, PROFILES, Run
+from contract_tests.settings import Settings
+
+CANDIDATES = 5
+GAP = 0.6
+"""Nats between two candidates of the made-up law: neither so flat nor so peaked that a probe would need other prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What one probe would cost at most."""
+
+    probe: str
+    sentence: str
+    requests: int
+    tokens: int
+
+
+class _Rehearsal(Client):
+    """Books every request and makes the reply up."""
+
+    def send(self, case: Case) -> Exchange:
+        self.budget.spend(case)
+        status, reply = (422, {"error": "refused"}) if case.faulty else (200, _made_up(Asked(case.payload)))
+        chunks = (Chunk(0.0, json.dumps(reply).encode()),)
+        return Exchange(case, self.url, status, (("content-type", "application/json"),), chunks)
+
+
+def _made_up(asked: Asked) -> Json:
+    limit = asked.get("max_new_tokens")
+    count = min(limit if is_integer(limit) else 8, 64)
+    logprobs = [-0.7 - GAP * rank for rank in range(CANDIDATES)]
+    top = [[_token(10 * place + rank, logprob) for rank, logprob in enumerate(logprobs)] for place in range(count)]
+    tokens = [candidates[0] for candidates in top]
+    details = {
+        "finish_reason": "length",
+        "generated_tokens": count,
+        "seed": None,
+        "prefill": [],
+        "tokens": tokens,
+        "top_tokens": top,
+    }
+    return {"generated_text": "".join(str(token["text"]) for token in tokens), "details": details}
+
+
+def _token(number: int, logprob: float) -> Json:
+    return {"id": number, "text": f" word{number}", "logprob": logprob, "special": False}
+
+
+def plan(settings: Settings, budget: Budget) -> list[Planned]:
+    """What each probe would cost, in order; ends where the budget would."""
+    client = _Rehearsal(settings.url, budget=budget)
+    run = Run(client, Evidence(), settings.seed, PROFILES[settings.profile], without=frozenset(settings.without))
+    planned = []
+    for probe in PROBES:
+        before = (budget.requests, budget.tokens)
+        with suppress(BudgetSpent):
+            probe.send(run)
+        planned.append(Planned(probe.name, probe.sentence, budget.requests - before[0], budget.tokens - before[1]))
+    client.close()
+    return planned

@@ -1,0 +1,59 @@
+"""Requests with one fault, and bodies that are no request; between them the good request that must go on working."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import groupby, islice
+
+from contract_tests import strategies
+from contract_tests.exchange import Case
+from contract_tests.probes.run import Run, probe
+
+
+def _few_of_each(cases: Iterable[Case], count: int) -> Iterable[Case]:
+    for _, same in groupby(cases, key=lambda case: case.about):
+        yield from list(same)[:count]
+
+
+def _send_between_good_ones(run: Run, cases: Iterable[Case]) -> None:
+    good = {"inputs": strategies.PROMPTS[0], "parameters": run.taken(max_new_tokens=2)}
+    before = run.ask(good)
+    rest = iter(cases)
+    size = 1  # a good request right behind the first bad one, then now and then
+    while some := list(islice(rest, size)):
+        for case in some:
+            run.send(case)
+        run.evidence.relate("after-faults", (before, run.ask(good)))
+        size = GOOD_AFTER
+
+
+GOOD_AFTER = 20
+"""Bad requests after which a good one is asked."""
+
+
+@probe("faulty-fields", "requests with one fault beside the parameters")
+def send_faulty_fields(run: Run) -> None:
+    _send_between_good_ones(run, strategies.faulty_fields())
+
+
+@probe("faulty-parameters", "requests with one faulty parameter")
+def send_faulty_parameters(run: Run) -> None:
+    _send_between_good_ones(run, _faulty_parameters(run))
+
+
+def _faulty_parameters(run: Run) -> Iterator[Case]:
+    for name in strategies.parameters():
+        if name not in run.without:
+            cases = list(_few_of_each(strategies.faulty_parameters(name), run.profile.wrong_types))
+            yield from (*cases, _as_stream(cases[-1]))
+
+
+def _as_stream(case: Case) -> Case:
+    streamed = Case.of({**case.payload, "stream": True})
+    return replace(case, body=streamed.body, payload=streamed.payload)
+
+
+@probe("hostile", "bodies that are no request")
+def send_hostile_bodies(run: Run) -> None:
+    _send_between_good_ones(run, strategies.hostile_bodies())

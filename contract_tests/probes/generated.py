@@ -1,0 +1,87 @@
+"""Cases that Schemathesis draws from the OpenAPI document, right and wrong ones, judged by our own clauses.
+
+The document is narrowed first to what any right server must take (`SANE`), and a wrong case is sent only when our own validator
+finds it wrong in a field whose value nobody could mean well: Schemathesis' idea of negative data changes with its releases.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import schemathesis
+from schemathesis import GenerationMode
+
+import spec
+from contract_tests import strategies
+from contract_tests.exchange import Case
+from contract_tests.probes.run import Run, probe
+
+SANE: dict[str, dict[str, Any]] = {
+    "frequency_penalty": {"minimum": -2, "maximum": 2},
+    "max_new_tokens": {"minimum": 1, "maximum": 8},
+    "repetition_penalty": {"minimum": 0.5, "maximum": 3, "exclusiveMinimum": 0},
+    "seed": {"minimum": 1, "maximum": 2**63 - 1},
+    "temperature": {"minimum": 0.1, "maximum": 4, "exclusiveMinimum": 0},
+    "top_k": {"minimum": 1, "maximum": 1000},
+    "top_n_tokens": {"minimum": 1, "maximum": 5},
+    "top_p": {"minimum": 0.01, "maximum": 0.99, "exclusiveMinimum": 0},
+    "truncate": {"minimum": 1, "maximum": 512},
+    "typical_p": {"minimum": 0.01, "maximum": 0.99, "exclusiveMinimum": 0},
+}
+LEFT_OUT = ("adapter_id", "best_of", "decoder_input_details", "grammar")
+"""Parameters whose right values hang on others, or on the endpoint."""
+
+
+def narrowed(absent: Collection[str]) -> dict[str, Any]:
+    """The OpenAPI document with one operation, without null, and with bounds that any right server meets."""
+    document = spec.openapi()
+    properties = document["components"]["schemas"]["Parameters"]["properties"]
+    for name in {*LEFT_OUT, *absent} & properties.keys():
+        del properties[name]
+    for name, schema in properties.items():
+        schema["type"] = (
+            next(kind for kind in schema["type"] if kind != "null") if isinstance(schema["type"], list) else schema["type"]
+        )
+        schema.update(SANE.get(name, {}))
+    document["components"]["schemas"]["Parameters"]["required"] = ["max_new_tokens"]
+    document["components"]["schemas"]["Parameters"]["additionalProperties"] = False
+    document["components"]["schemas"]["GenerateRequest"]["required"] = ["inputs", "parameters"]
+    document["paths"] = {"/": {"post": document["paths"]["/"]["post"] | {"parameters": [], "security": []}}}
+    return document
+
+
+@probe("generated", "cases drawn by Schemathesis")
+def send_generated(run: Run) -> None:
+    operation = schemathesis.openapi.from_dict(narrowed(run.absent))["/"]["POST"]
+    choose = run.random("generated")
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+        strategy = operation.as_strategy(generation_mode=mode)
+        for drawn in strategies.drawn(strategy, run.profile.generated, choose.getrandbits(64)):
+            for case in _cases(_documented(drawn.body), mode):
+                run.send(case)
+
+
+def _documented(body: Any) -> Any:
+    """``body`` with documented names only: what others do to a server is asked elsewhere, one at a time."""
+    if not isinstance(body, dict):
+        return body
+    kept = {name: value for name, value in body.items() if name in ("inputs", "parameters", "stream")}
+    if isinstance(kept.get("parameters"), dict):
+        kept["parameters"] = {name: value for name, value in kept["parameters"].items() if name in strategies.parameters()}
+    return kept
+
+
+def _cases(body: Any, mode: GenerationMode) -> Iterator[Case]:
+    try:
+        json.dumps(body, allow_nan=False)
+    except (TypeError, ValueError):
+        return
+    if mode is GenerationMode.POSITIVE:
+        if isinstance(body, dict) and body.get("inputs") and not strategies.integers_as_floats(body):
+            yield Case.of(body)
+        return
+    wrong = strategies.hopeless(body)
+    if wrong:
+        yield Case.of(body, about=wrong[0], faulty=True, subject=wrong[1])

@@ -1,0 +1,104 @@
+"""Requests that differ in one thing: a parameter at its neutral value, details told or not, the prompt prepended, a stop sequence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contract_tests import strategies
+from contract_tests.observation import Observation
+from contract_tests.probes.run import Run, probe
+
+NEUTRAL = {"repetition_penalty": 1.0, "frequency_penalty": 0.0}
+
+
+def _greedy(run: Run, **more: Any) -> dict[str, Any]:
+    return run.taken(max_new_tokens=12, do_sample=False, details=True, **more)
+
+
+def _long(run: Run, **more: Any) -> dict[str, Any]:
+    """Long enough for tokens to occur again, with candidates that show where a penalty went."""
+    return run.taken(max_new_tokens=32, do_sample=False, details=True, top_n_tokens=5, **more)
+
+
+@probe("pairs", "pairs that differ in one parameter")
+def send_pairs(run: Run) -> None:
+    choose = run.random("pairs")
+    for stream in (False, True)[: run.profile.prompts]:
+        inputs = choose.choice(strategies.PROMPTS)
+
+        def ask(parameters: dict[str, Any], inputs: str = inputs, stream: bool = stream) -> Observation:
+            said = {name: value for name, value in parameters.items() if value is not None}
+            return run.ask({"inputs": inputs, "parameters": said, "stream": stream})
+
+        base = ask(_greedy(run))
+        run.evidence.relate("repeat-greedy", (base, ask(_greedy(run))))
+        repetitive = choose.choice(strategies.REPETITIVE)
+        without, again = (ask(_long(run), repetitive) for _ in range(2))
+        for name, value in NEUTRAL.items():
+            if not run.lacks(name):
+                run.evidence.relate(name, (without, again, ask(_long(run, **{name: value}), repetitive)))
+        bases = [_long(run)]
+        if not run.lacks("do_sample", "seed"):
+            bases.append({**_long(run), "do_sample": True, "seed": choose.randrange(1, 2**63)})
+            run.evidence.relate("repeat-seeded", (ask(bases[1]), ask(bases[1])))
+        for parameters in bases:
+            told, prompt = ask(parameters, repetitive), repetitive
+            if not run.lacks("top_n_tokens"):
+                run.compare("top_n_tokens", ask({**parameters, "top_n_tokens": None}, prompt), told)
+            if not run.lacks("details"):
+                run.compare("details", ask({**parameters, "details": False}, prompt), told)
+        if not run.lacks("return_full_text"):
+            run.compare("full_text", ask(_greedy(run, return_full_text=False)), ask(_greedy(run, return_full_text=True)))
+
+
+@probe("stop", "stop sequences that occur, and one that does not")
+def send_stop_sequences(run: Run) -> None:
+    """The stop sequence is taken from what the endpoint itself generates, so that it must occur."""
+    if run.lacks("stop"):
+        return
+    parameters = {**_greedy(run), "max_new_tokens": 20}
+    for inputs in strategies.PROMPTS[: min(3, run.profile.prompts)]:
+        base = run.ask({"inputs": inputs, "parameters": parameters})
+        for stop in _stops(base):
+            for stream in (False, True):
+                stopped = run.ask({"inputs": inputs, "parameters": {**parameters, "stop": stop}, "stream": stream})
+                run.evidence.relate("stop", (base, stopped))
+
+
+def _stops(base: Observation) -> list[list[str]]:
+    """Stop lists for a reply: one that ends with a token, one that spans two, one inside a token, several, and one that never occurs."""
+    texts = [
+        text for token in base.tokens or [] if isinstance(text := token.get("text"), str) and token.get("special") is not True
+    ]
+    words = [text for text in texts if text.strip()]
+    whole = base.new_text or ""
+    never = "\u2603 never so \u2603"
+    if not whole:
+        return []
+    if len(words) < 6:
+        return [[whole[len(whole) // 2 :][:4]], [never]]
+    long = next((text for text in words[3:] if len(text.strip()) > 2), words[3])
+    return [
+        [words[3]],
+        [words[3] + "".join(texts[texts.index(words[3]) + 1 :][:1])],
+        [never, long.strip()[:2]],
+        [words[3], never],
+        [never],
+    ]
+
+
+@probe("truncate", "long inputs cut to size")
+def send_truncated(run: Run) -> None:
+    if run.lacks("truncate"):
+        return
+    inputs = " ".join(strategies.PROMPTS)
+    parameters = {**_greedy(run), "max_new_tokens": 3}
+    for size in (1, 5, 4000):
+        whole, cut = (
+            run.ask({"inputs": inputs, "parameters": {**parameters, **more}, "stream": True}) for more in ({}, {"truncate": size})
+        )
+        run.evidence.relate("truncate", (whole, cut))
+    if not run.lacks("decoder_input_details"):
+        told = {**parameters, "decoder_input_details": True}
+        whole, cut = (run.ask({"inputs": inputs, "parameters": {**told, **more}}) for more in ({}, {"truncate": 5}))
+        run.evidence.relate("truncate-prefill", (whole, cut))

@@ -1,0 +1,117 @@
+"""A run and what a probe is: sending, observing, relating, and remembering which parameters the endpoint refuses."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from contract_tests.client import Client
+from contract_tests.evidence import Evidence
+from contract_tests.exchange import Case, Headers
+from contract_tests.observation import Observation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """How much a run sends: a count for each kind of probe."""
+
+    name: str
+    draws: int
+    """twins drawn over all parameters"""
+    generated: int
+    """cases that Schemathesis draws, of right and of wrong ones each"""
+    seeds: int
+    """draws of one request that must differ"""
+    first_tokens: int
+    """draws of a first token for each membership test"""
+    values: int
+    """values inside the bounds of each parameter"""
+    wrong_types: int
+    """values of a wrong type or out of bounds of each kind"""
+    prompts: int
+    """prompts, and scripts, that a probe goes through"""
+
+
+QUICK = Profile(name="quick", draws=4, generated=3, seeds=2, first_tokens=4, values=1, wrong_types=1, prompts=1)
+STANDARD = Profile(name="standard", draws=40, generated=30, seeds=4, first_tokens=24, values=3, wrong_types=3, prompts=8)
+DEEP = Profile(name="deep", draws=400, generated=300, seeds=8, first_tokens=100, values=9, wrong_types=9, prompts=8)
+PROFILES = {profile.name: profile for profile in (QUICK, STANDARD, DEEP)}
+
+
+NEW_QUERY = (("x-use-cache", "false"),)
+"""Keeps a cache from answering a repeated request (statement headers.use-cache.new-query)."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run against one endpoint. ``seed`` is the only source of randomness.
+
+    ``without`` holds what its owner declared absent (names of parameters, "stream"), ``refused`` the parameters that it turned out not
+    to take.
+    """
+
+    client: Client
+    evidence: Evidence
+    seed: int
+    profile: Profile = STANDARD
+    without: frozenset[str] = frozenset()
+    refused: set[str] = field(default_factory=set)
+
+    def random(self, name: str) -> random.Random:
+        """A generator of its own for each probe, so that one probe's draws do not move another's."""
+        return random.Random(f"{self.seed}/{name}")  # noqa: S311 (draws of tests, no secret)
+
+    def send(self, case: Case) -> Observation:
+        """Send a case; where streams are declared absent, without asking for one."""
+        if "stream" in self.without and isinstance(case.payload, dict) and case.payload.get("stream") is True:
+            plain = Case.of({name: value for name, value in case.payload.items() if name != "stream"})
+            case = replace(case, body=plain.body, payload=plain.payload)
+        exchange = self.client.send(case)
+        while self.client.loading:
+            told, waited = self.client.loading.pop()
+            self.evidence.relate("loading", (self.evidence.observe(told), Observation(waited)))
+        return self.evidence.observe(exchange)
+
+    def ask(self, payload: dict[str, Any], *, about: str = "", headers: Headers = ()) -> Observation:
+        """Send a valid request; one that is to be compared with others asks for a real new query, not for a reply of before."""
+        return self.send(Case.of(payload, about=about, headers=headers or (() if about else NEW_QUERY)))
+
+    def compare(self, relation: str, one: Observation, other: Observation) -> None:
+        """Relate two observations; where their texts differ, ask both again first, to see whether the endpoint repeats itself."""
+        members: tuple[Observation, ...] = (one, other)
+        if one.generated and other.generated and one.new_text != other.new_text:
+            members += (self.send(one.case), self.send(other.case))
+        self.evidence.relate(relation, members)
+
+    def judged(self, id: str) -> bool:
+        """Whether clause ``id`` could judge yet, so that it needs no further requests; true as well when it is not selected."""
+        tally = self.evidence.tallies.get(id)
+        return tally is None or tally.judged > 0
+
+    def lacks(self, *names: str) -> bool:
+        """Whether one of these parameters is declared absent, or is refused by itself."""
+        return not self.absent.isdisjoint(names)
+
+    @property
+    def absent(self) -> frozenset[str]:
+        return self.without | self.refused
+
+    def taken(self, **parameters: Any) -> dict[str, Any]:
+        """``parameters`` without those that the endpoint lacks."""
+        return {name: value for name, value in parameters.items() if name not in self.absent}
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A named part of a run; ``sentence`` is shown while it runs."""
+
+    name: str
+    sentence: str
+    send: Callable[[Run], None]
+
+
+def probe(name: str, sentence: str) -> Callable[[Callable[[Run], None]], Probe]:
+    """Make a function that sends into a probe."""
+    return lambda send: Probe(name, sentence, send)

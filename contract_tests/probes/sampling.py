@@ -1,0 +1,193 @@
+"""Draws: the extremes that leave the greedy tokens, several seeds, best_of, grammars, and what temperature does to reported logprobs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from contract_tests import statistics, strategies
+from contract_tests.clauses.sampling import ACTS_AS, COLD, SMALL
+from contract_tests.nucleus import surely_not_typical, tail_entropy_bounds
+from contract_tests.observation import ABOVE_ZERO, Observation, numbers
+from contract_tests.probes.run import Run, probe
+
+
+@probe("extremes", "sampling parameters at their ends")
+def send_extremes(run: Run) -> None:
+    """Each extreme on one prompt after the other until its clause could judge."""
+    if run.lacks("do_sample"):
+        return
+    choose = run.random("extremes")
+    open_extremes: dict[str, tuple[str, dict[str, Any]]] = {
+        "top_k-one": ("parameters.top_k.one", {"top_k": 1}),
+        "top_p-small": ("parameters.top_p.small", {"top_p": SMALL}),
+        "temperature-cold": ("parameters.temperature.cold", {"temperature": COLD}),
+        "temperature": ("parameters.temperature.scales", {"temperature": 2.0}),
+    }
+    for inputs in strategies.PROMPTS:
+        greedy = run.taken(max_new_tokens=6, details=True, top_n_tokens=5, do_sample=False)
+        base = run.ask({"inputs": inputs, "parameters": greedy})
+        top_k_one = _ask_top_k_one(run, inputs)
+        for relation, (id, warper) in list(open_extremes.items()):
+            if run.lacks(*warper):
+                continue
+            drawn = {**greedy, "do_sample": True, **run.taken(seed=choose.randrange(1, 2**63)), **warper}
+            warped = run.ask({"inputs": inputs, "parameters": drawn})
+            if relation == "temperature":
+                run.evidence.relate(relation, (base, warped, top_k_one))
+            else:
+                run.compare(relation, base, warped)
+            if run.judged(id):
+                del open_extremes[relation]
+        if not open_extremes:
+            return
+
+
+def _ask_top_k_one(run: Run, inputs: str) -> Observation:
+    """The request whose logprobs tell whether they are final or raw."""
+    return run.ask({"inputs": inputs, "parameters": run.taken(max_new_tokens=2, details=True, do_sample=True, seed=1, top_k=1)})
+
+
+@probe("penalties", "penalties on text that repeats")
+def send_penalties(run: Run) -> None:
+    strong = {"repetition_penalty": 1.5, "frequency_penalty": 2.0}
+    for inputs in (*strategies.REPETITIVE, *strategies.PROMPTS):
+        greedy = run.taken(max_new_tokens=32, details=True, top_n_tokens=5, do_sample=False)
+        base = run.ask({"inputs": inputs, "parameters": greedy})
+        top_k_one = _ask_top_k_one(run, inputs)
+        for name, value in strong.items():
+            if run.lacks(name) or run.judged(f"parameters.{name}.penalizes"):
+                continue
+            penalized = run.ask({"inputs": inputs, "parameters": {**greedy, name: value}})
+            run.evidence.relate(f"penalty-{name}", (base, penalized, top_k_one))
+
+
+@probe("nucleus", "draws of a first token under top_k, top_p and typical_p")
+def send_first_tokens(run: Run) -> None:
+    if run.lacks("do_sample", "seed", "top_n_tokens", "details"):
+        return
+    choose = run.random("nucleus")
+    told = run.taken(details=True, top_n_tokens=5)
+    if not run.lacks("top_k"):
+        for k in (2, 3, 4):
+            sampled = {"do_sample": True, "seed": choose.randrange(1, 2**63), "top_k": k, **run.taken(temperature=2.0)}
+            run.ask({"inputs": choose.choice(strategies.PROMPTS), "parameters": {**told, "max_new_tokens": 40, **sampled}})
+    if run.profile.first_tokens >= ENOUGH_DRAWS:
+        _draw_at_temperatures(run)
+    for name, choose_mass in (("top_p", _telling_top_p), ("typical_p", _telling_typical_p)):
+        if run.lacks(name):
+            continue
+        for inputs in strategies.PROMPTS:
+            base = run.ask({"inputs": inputs, "parameters": {**told, "max_new_tokens": 1, "do_sample": False}})
+            law = numbers(candidate.get("logprob") for candidate in (base.top_tokens or [[]])[0])
+            mass = None if law is None or max(law) > ABOVE_ZERO else choose_mass(sorted(law, reverse=True))
+            if mass is None:
+                continue
+            parameters = {**told, "max_new_tokens": 1, "do_sample": True, name: mass}
+            seeds = [choose.randrange(1, 2**63) for _ in range(run.profile.first_tokens)]
+            drawn = [run.ask({"inputs": inputs, "parameters": {**parameters, "seed": seed}}) for seed in seeds]
+            run.evidence.relate(f"first-{name}", (base, *drawn))
+            break
+
+
+ENOUGH_DRAWS = 20
+"""First tokens below which frequencies tell nothing worth their requests."""
+
+
+def _draw_at_temperatures(run: Run) -> None:
+    """First tokens at several temperatures, each from the same law, on the prompt where they tell most; together one clause's evidence."""
+    choose = run.random("temperatures")
+    told = run.taken(max_new_tokens=1, details=True, top_n_tokens=5)
+    bases = [run.ask({"inputs": inputs, "parameters": {**told, "do_sample": False}}) for inputs in strategies.PROMPTS]
+    laws = [base for base in bases if len(base.top_tokens or [[]]) and len((base.top_tokens or [[]])[0]) > 1]
+    for temperature in (0.5, 1.0, 2.0):
+        if not laws or (temperature != 1.0 and run.lacks("temperature")):
+            continue
+        base = min(laws, key=lambda base: _draws_needed(base, temperature))
+        parameters = {**told, "do_sample": True} | ({} if temperature == 1.0 else {"temperature": temperature})
+        seeds = [choose.randrange(1, 2**63) for _ in range(run.profile.first_tokens)]
+        drawn = [run.ask({"inputs": base.asked.inputs, "parameters": {**parameters, "seed": seed}}) for seed in seeds]
+        run.evidence.relate("first-temperature", (base, *drawn))
+
+
+def _draws_needed(base: Observation, temperature: float) -> int:
+    """How many draws of this first token it takes to tell the temperature from those as which a wrong server may act."""
+    told = (base.top_tokens or [[]])[0]
+    law = dict(enumerate(numbers(candidate.get("logprob") for candidate in told) or [0.0, 0.0]))
+    others = [statistics.tempered(law, other) for other in ACTS_AS if other != temperature]
+    return statistics.draws_needed(statistics.tempered(law, temperature), others)
+
+
+def _telling_top_p(law: list[float]) -> float | None:
+    """A mass midway between two cumulative sums, where the first token left out is as likely as can be; None for a law too peaked."""
+    probabilities = [math.exp(value) for value in law]
+    places = [place for place in range(1, len(probabilities)) if probabilities[place - 1] > 0.02 and probabilities[place] > 0.02]
+    if not places:
+        return None
+    place = max(places, key=lambda place: probabilities[place] / sum(probabilities[: place + 1]))
+    return round(sum(probabilities[:place]) - probabilities[place - 1] / 2, 4) or None
+
+
+def _telling_typical_p(law: list[float]) -> float | None:
+    """A mass under which the likeliest tokens are surely not typical; None when none is."""
+    surprisals = [-value for value in law]
+    bounds = tail_entropy_bounds(surprisals)
+    out = {
+        mass: sum(math.exp(law[place]) for place in range(len(law)) if surely_not_typical(surprisals, mass, place, bounds))
+        for mass in (0.05, 0.1, 0.2, 0.3)
+    }
+    best = max(out, key=lambda mass: out[mass])
+    return best if out[best] > 0.15 else None
+
+
+@probe("draws", "draws with several seeds")
+def send_draws(run: Run) -> None:
+    if run.lacks("do_sample", "seed"):
+        return
+    choose = run.random("draws")
+    parameters = run.taken(max_new_tokens=20, details=True)
+    for inputs in choose.sample(strategies.PROMPTS, len(strategies.PROMPTS)):
+        greedy = run.ask({"inputs": inputs, "parameters": {**parameters, "do_sample": False}})
+        seeds = [choose.randrange(1, 2**63) for _ in range(run.profile.seeds)]
+        drawn = [run.ask({"inputs": inputs, "parameters": {**parameters, "do_sample": True, "seed": seed}}) for seed in seeds]
+        run.evidence.relate("draws", (greedy, *drawn))
+        if run.judged("parameters.seed.differs") and run.judged("parameters.do_sample.samples"):
+            return
+
+
+@probe("best_of", "the best of two, and the prompt's own tokens")
+def send_best_of(run: Run) -> None:
+    choose = run.random("best_of")
+    details = run.taken(max_new_tokens=8, details=True)
+    if not run.lacks("best_of", "do_sample"):
+        for _ in range(3):
+            run.ask({"inputs": choose.choice(strategies.PROMPTS), "parameters": {**details, "best_of": 2, "do_sample": True}})
+    if not run.lacks("decoder_input_details"):
+        for inputs in (strategies.PROMPTS[0], strategies.MANY_SCRIPTS[2]):
+            told = run.ask({"inputs": inputs, "parameters": {**details, "decoder_input_details": True}})
+            streamed = run.ask({"inputs": inputs, "parameters": details, "stream": True})
+            run.evidence.relate("prefill-and-stream", (told, streamed))
+            longer = {"inputs": f"{inputs} and then some more words", "parameters": {**details, "decoder_input_details": True}}
+            run.evidence.relate("prefill-prefix", (told, run.ask(longer)))
+
+
+@probe("grammar", "text under a grammar")
+def send_grammars(run: Run) -> None:
+    if run.lacks("grammar"):
+        return
+    schema = {
+        "type": "object",
+        "properties": {"name": {"type": "string", "maxLength": 6}, "age": {"type": "integer", "minimum": 0, "maximum": 99}},
+        "required": ["name", "age"],
+        "additionalProperties": False,
+    }
+    grammars = (
+        {"type": "regex", "value": "[0-9]{3}-[a-f]{2}"},
+        {"type": "regex", "value": "(yes|no|maybe)"},
+        {"type": "json", "value": schema},
+        {"type": "json", "value": {"type": "object", "properties": {"kind": {"enum": ["cat", "dog"]}}, "required": ["kind"]}},
+    )
+    for grammar in grammars:
+        for stream in (False, True):
+            parameters = run.taken(max_new_tokens=96, details=True, do_sample=False, grammar=grammar)
+            run.ask({"inputs": strategies.PROMPTS[0], "parameters": parameters, "stream": stream})

@@ -1,0 +1,1 @@
+"""One result, several ways to read it: console, results.json, JUnit. The result is made once and only read here."""

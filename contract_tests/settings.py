@@ -1,0 +1,82 @@
+"""What a run was asked to do: one frozen object, made once from the command line or from pytest's options."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import spec
+from contract_tests.deviations import Deviation
+from contract_tests.errors import UsageError
+from contract_tests.exchange import Headers
+
+REMOTE_REQUESTS, REMOTE_TOKENS = 300, 20_000
+"""What a run may spend at an address beyond this machine unless told otherwise."""
+
+
+def fresh_seed() -> int:
+    """A new seed for a run that was given none, short enough to type."""
+    return secrets.randbelow(10**9)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``url`` is posted to verbatim. ``select`` holds prefixes of clause ids, () for all. Limits None: no limit.
+
+    ``without`` holds what the endpoint is declared to lack: names of parameters, or "stream".
+    """
+
+    url: str
+    dialect: str = "documented"
+    profile: str = "standard"
+    token: str = field(default="", repr=False)
+    headers: Headers = field(default=(), repr=False)
+    seed: int = field(default_factory=fresh_seed)
+    max_requests: int | None = None
+    max_tokens: int | None = None
+    rate: float | None = None
+    timeout: float = 30.0
+    select: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    deviations: tuple[Deviation, ...] = ()
+    strict: bool = False
+    json: Path | None = None
+    junit: Path | None = None
+    html: Path | None = None
+    markdown: Path | None = None
+    record: Path | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must stand in no report: the token, and the values of the caller's own headers."""
+        return (self.token, *(value for _, value in self.headers))
+
+
+def parse_without(text: str) -> tuple[str, ...]:
+    """``a,b`` as names; UsageError when one is neither a documented parameter nor stream."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    known = [*spec.openapi()["components"]["schemas"]["Parameters"]["properties"], "stream"]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"`{name}` cannot be left out with --without: known are {', '.join(known)}.")
+    return names
+
+
+def read_token(name: str) -> str:
+    """The token in environment variable ``name``; UsageError when it is not set. The value stands in no message."""
+    token = os.environ.get(name, "").strip()
+    if not token:
+        raise UsageError(f"the environment variable `{name}` is not set: put the token into it, or leave --token-env out.")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise UsageError(f"the environment variable `{name}` holds no token: a header cannot carry it.")
+    return token
+
+
+def parse_header(text: str) -> tuple[str, str]:
+    """``Name: value`` as a pair; UsageError when it is none."""
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip() or not name.strip().isascii() or not value.isprintable():
+        raise UsageError("a --header is no `Name: value`: write it as in --header 'x-team: search'.")
+    return name.strip().lower(), value.strip()

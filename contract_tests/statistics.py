@@ -1,0 +1,73 @@
+"""Anytime-valid tests of draws against a stated law: an e-value, which may be looked at after every draw.
+
+A test supermartingale (Ville 1939; Ramdas et al. 2023, arXiv:2210.01948): the average of likelihood ratios of alternatives fixed
+beforehand against the null is expected to be at most 1 under the null, at every moment. By Ville's inequality a right server is accused
+with probability at most ``ALPHA``, however long one looks. Knows no HTTP and no parameters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+ALPHA = 1e-6
+"""Chance at most that a server whose draws follow the null is accused."""
+
+Law = Mapping[int, float]
+"""id -> probability, over the ids that are told; they sum to one."""
+
+
+def tempered(logprobs: Mapping[int, float], temperature: float) -> dict[int, float]:
+    """The law of the told ids at ``temperature``: p^(1/T), renormalised. {1: log .8, 2: log .2} at 0.5 -> {1: 16/17, 2: 1/17}."""
+    top = max(logprobs.values())
+    weights = {id: math.exp((value - top) / temperature) for id, value in logprobs.items()}
+    total = sum(weights.values())
+    return {id: weight / total for id, weight in weights.items()}
+
+
+def guarded(probability: float) -> float:
+    """An upper bound that rounding of 16-bit arithmetic and of batches does not pass; the test stays valid for every law below it."""
+    return min(1.0, 1.02 * probability + 0.002)
+
+
+def log_ratio(draws: Sequence[int], law: Law, null: Law) -> float:
+    """log of the likelihood ratio of ``law`` against the guarded null; draws of other ids are left out."""
+    return sum(math.log(max(law[id], 1e-300)) - math.log(guarded(null[id])) for id in draws if id in null)
+
+
+def log_learning_ratio(draws: Sequence[int], null: Law) -> float:
+    """As ``log_ratio`` for the Dirichlet(1/2) predictive, which learns whatever law the draws follow."""
+    counts = dict.fromkeys(null, 0.5)
+    total = 0.5 * len(counts)
+    ratio = 0.0
+    for id in draws:
+        if id in counts:
+            ratio += math.log(counts[id] / total) - math.log(guarded(null[id]))
+            counts[id] += 1
+            total += 1
+    return ratio
+
+
+def log_e_value(draws: Sequence[int], null: Law, alternatives: Sequence[Law]) -> float:
+    """log of the average over the alternatives and the learning one: above log(1/ALPHA) the null is refused."""
+    ratios = [log_ratio(draws, law, null) for law in alternatives] + [log_learning_ratio(draws, null)]
+    top = max(ratios)
+    return top + math.log(sum(math.exp(ratio - top) for ratio in ratios) / len(ratios))
+
+
+def refuses(draws: Sequence[int], null: Law, alternatives: Sequence[Law]) -> bool:
+    """Whether the draws refuse the null, at any moment of their coming."""
+    limit = -math.log(ALPHA)
+    return any(log_e_value(draws[:count], null, alternatives) > limit for count in range(1, len(draws) + 1))
+
+
+def tells_apart(draws: Sequence[int], null: Law, alternatives: Sequence[Law], factor: float = 1000.0) -> bool:
+    """Whether the draws speak for the null against each alternative by ``factor``: only then is not refusing it a finding."""
+    return all(log_ratio(draws, law, null) < -math.log(factor) for law in alternatives)
+
+
+def draws_needed(null: Law, alternatives: Sequence[Law]) -> int:
+    """About how many draws of the nearest alternative would refuse the null: log(1/ALPHA) by the divergence of a draw."""
+    gains = [sum(p * (math.log(max(p, 1e-300)) - math.log(guarded(null[id]))) for id, p in law.items()) for law in alternatives]
+    least = min(gains, default=0.0)
+    return math.ceil(-math.log(ALPHA) / least) if least > 1e-4 else 100_000
