@@ -1,0 +1,215 @@
+"""The sampling clauses accuse no right server, whatever its distribution, and find the wrong ones: by simulation, without HTTP."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from contract_tests.clauses import CLAUSES, Violation, judge
+from contract_tests.clauses.registry import Outcome
+from contract_tests.clauses.sampling import COLD, _chance_of_another
+from contract_tests.exchange import Case, Chunk, Exchange
+from contract_tests.nucleus import kept_by_top_p, surely_not_typical, tail_entropy_bounds
+from contract_tests.observation import Group, Observation
+
+VISIBLE = 5
+LOGITS = st.lists(st.floats(-8, 8), min_size=2, max_size=40)
+
+
+def law(logits: Sequence[float], temperature: float = 1.0) -> list[float]:
+    """Probabilities, the likeliest first."""
+    top = max(logits)
+    weights = sorted((math.exp((value - top) / temperature) for value in logits), reverse=True)
+    return [weight / sum(weights) for weight in weights]
+
+
+def typical_set(probabilities: list[float], mass: float) -> set[int]:
+    """text-generation-inference's own rule: sort by distance to the entropy, keep until the mass is reached, ties too."""
+    entropy = -sum(p * math.log(p) for p in probabilities if p > 0)
+    distance = {place: abs(-math.log(p) - entropy) for place, p in enumerate(probabilities) if p > 0}
+    total, last = 0.0, 0.0
+    for place in sorted(distance, key=lambda place: distance[place]):
+        last = distance[place]
+        total += probabilities[place]
+        if total >= mass:
+            break
+    return {place for place, value in distance.items() if value <= last}
+
+
+@given(LOGITS, st.sampled_from([0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8]))
+def test_no_token_of_the_typical_set_is_ever_ruled_out(logits: list[float], mass: float) -> None:
+    probabilities = law(logits)
+    surprisals = [round(-math.log(p), 6) for p in probabilities[:VISIBLE] if p > 0]
+    bounds = tail_entropy_bounds(surprisals)
+    out = {place for place in range(len(surprisals)) if surely_not_typical(surprisals, mass, place, bounds)}
+
+    assert set() == out & typical_set(probabilities, mass)
+
+
+def test_the_likeliest_token_of_a_peaked_law_is_ruled_out_by_a_small_typical_p() -> None:
+    probabilities = [0.5, 0.2, 0.15, 0.1, 0.05]
+    surprisals = [-math.log(p) for p in probabilities]
+
+    assert surely_not_typical(surprisals, 0.05, 0, tail_entropy_bounds(surprisals))
+
+
+@given(LOGITS)
+def test_the_chance_of_leaving_the_greedy_path_when_cold_is_bounded_from_above(logits: list[float]) -> None:
+    true_chance = 1 - law(logits, COLD)[0]
+    told = [{"id": place, "logprob": math.log(p)} for place, p in enumerate(law(logits)[:VISIBLE]) if p > 0]
+    assume(len(told) > 1)
+
+    assert true_chance <= _chance_of_another(told) + 1e-12
+
+
+@pytest.mark.parametrize(("mass", "kept"), [(0.1, 1), (0.5, 1), (0.51, 2), (0.8, 2), (0.95, 3), (1.0, 3)])
+def test_the_nucleus_is_the_smallest_set_that_reaches_top_p(mass: float, kept: int) -> None:
+    assert kept == kept_by_top_p([0.5, 0.3, 0.2], mass)
+
+
+# ---------------------------------------------------------------- whole replies of made-up servers
+def observed(parameters: dict[str, Any], steps: list[tuple[int, dict[int, float]]], text: str | None = None) -> Observation:
+    """A plain reply: for each step the chosen id and id -> logprob of the candidates."""
+    tokens = [{"id": n, "text": f" t{n}", "logprob": c.get(n, min(c.values()) - 0.5), "special": False} for n, c in steps]
+    top = [
+        [{"id": n, "text": f" t{n}", "logprob": c[n], "special": False} for n in sorted(c, key=lambda n: -c[n])] for _, c in steps
+    ]
+    details = {
+        "finish_reason": "length",
+        "generated_tokens": len(tokens),
+        "seed": 1,
+        "prefill": [],
+        "tokens": tokens,
+        "top_tokens": top,
+    }
+    reply = {"generated_text": text or "".join(str(token["text"]) for token in tokens), "details": details}
+    case = Case.of({"inputs": "p", "parameters": {"details": True, **parameters}})
+    return Observation(
+        Exchange(case, "http://x.test/", 200, (("content-type", "application/json"),), (Chunk(0.0, json.dumps(reply).encode()),))
+    )
+
+
+def verdict(id: str, relation: str, *members: Observation) -> Outcome:
+    return judge(CLAUSES[id], Group(relation, members))
+
+
+TOP_K_ONE_FINAL = observed({"top_k": 1}, [(1, {1: 0.0})])
+TOP_K_ONE_RAW = observed({"top_k": 1}, [(1, {1: -0.7})])
+RAW = {1: -0.5, 2: -1.5, 3: -2.5, 4: -3.0}
+GREEDY = observed({}, [(1, RAW)])
+
+
+def tempered(t: float, told: dict[int, float]) -> Observation:
+    return observed({"temperature": t, "do_sample": True}, [(1, told)])
+
+
+def test_logprobs_scaled_by_temperature_are_right() -> None:
+    scaled = {n: value / 2 - 0.3 for n, value in RAW.items()}
+
+    assert verdict("parameters.temperature.scales", "temperature", GREEDY, tempered(2.0, scaled), TOP_K_ONE_FINAL) is None
+
+
+def test_raw_logprobs_tell_nothing_of_temperature() -> None:
+    outcome = verdict("parameters.temperature.scales", "temperature", GREEDY, tempered(2.0, RAW), TOP_K_ONE_RAW)
+
+    assert getattr(outcome, "inconclusive", False)
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0, 0.25], ids=["ignored", "inverted", "squared"])
+def test_a_wrong_temperature_is_found(factor: float) -> None:
+    scaled = {n: value * factor for n, value in RAW.items()}
+
+    assert isinstance(
+        verdict("parameters.temperature.scales", "temperature", GREEDY, tempered(2.0, scaled), TOP_K_ONE_FINAL), Violation
+    )
+
+
+def first_tokens(parameters: dict[str, Any], ids: Sequence[int]) -> list[Observation]:
+    return [observed({**parameters, "do_sample": True}, [(n, {n: -0.1})]) for n in ids]
+
+
+LAW = {1: math.log(0.4), 2: math.log(0.3), 3: math.log(0.2), 4: math.log(0.05)}
+
+
+def test_draws_inside_the_nucleus_are_right() -> None:
+    drawn = first_tokens({"top_p": 0.55}, [1, 2, 2, 1])
+
+    assert verdict("parameters.top_p.keeps", "first-top_p", observed({}, [(1, LAW)]), *drawn) is None
+
+
+def test_one_draw_outside_the_nucleus_is_enough() -> None:
+    drawn = first_tokens({"top_p": 0.55}, [1, 2, 3])
+
+    assert isinstance(verdict("parameters.top_p.keeps", "first-top_p", observed({}, [(1, LAW)]), *drawn), Violation)
+
+
+def test_a_tie_at_the_edge_of_the_nucleus_belongs_to_it() -> None:
+    tied = {1: math.log(0.4), 2: math.log(0.2), 3: math.log(0.2), 4: math.log(0.1)}
+    drawn = first_tokens({"top_p": 0.5}, [3])
+
+    assert verdict("parameters.top_p.keeps", "first-top_p", observed({}, [(1, tied)]), *drawn) is None
+
+
+def test_a_draw_behind_the_top_k_is_found_from_one_reply() -> None:
+    wrong = observed({"top_k": 2, "do_sample": True}, [(1, RAW), (3, RAW)])
+    right = observed({"top_k": 2, "do_sample": True}, [(1, RAW), (2, RAW)])
+
+    assert isinstance(judge(CLAUSES["parameters.top_k.keeps"], wrong), Violation)
+    assert judge(CLAUSES["parameters.top_k.keeps"], right) is None
+
+
+# ---------------------------------------------------------------- penalties
+def penalized(change: float, **parameters: Any) -> Observation:
+    """Eight steps that generate 1, 2, 1, 2, ...; ``change`` is added to what occurred before."""
+    steps, occurred = [], set()
+    for place in range(8):
+        raw = {1: -1.0, 2: -1.1, 10 + place: -1.2, 30 + place: -1.3}
+        told = {n: value + (change if n in occurred else 0.0) for n, value in raw.items()}
+        steps.append((1 + place % 2, told))
+        occurred.add(1 + place % 2)
+    return observed(parameters, steps)
+
+
+PENALTY = "parameters.repetition_penalty.penalizes"
+
+
+@pytest.mark.parametrize(("change", "wrong"), [(-0.3, False), (0.0, True), (0.3, True)], ids=["right", "ignored", "inverted"])
+def test_a_penalty_that_does_not_lower_what_occurred_is_found(change: float, wrong: bool) -> None:
+    outcome = verdict(
+        PENALTY, "penalty-repetition_penalty", penalized(0.0), penalized(change, repetition_penalty=1.5), TOP_K_ONE_FINAL
+    )
+
+    assert wrong == isinstance(outcome, Violation)
+
+
+def test_raw_logprobs_and_the_same_text_tell_nothing_of_a_penalty() -> None:
+    outcome = verdict(
+        PENALTY, "penalty-repetition_penalty", penalized(0.0), penalized(0.0, repetition_penalty=1.5), TOP_K_ONE_RAW
+    )
+
+    assert getattr(outcome, "inconclusive", False)
+
+
+# ---------------------------------------------------------------- draws that must differ
+def path(logprob: float, text: str, **parameters: Any) -> Observation:
+    return observed(parameters, [(1, {1: logprob})] * 4, text)
+
+
+def test_equal_draws_of_an_unlikely_text_are_a_violation_with_the_chance_stated() -> None:
+    drawn = [path(-2.0, "same", seed=seed) for seed in (1, 2, 3)]
+    outcome = verdict("parameters.seed.differs", "draws", path(-1.0, "greedy"), *drawn)
+
+    assert isinstance(outcome, Violation)
+    assert "1.1e-07" in outcome.expected
+
+
+def test_equal_draws_of_a_likely_text_are_inconclusive() -> None:
+    drawn = [path(-0.1, "same", seed=seed) for seed in (1, 2, 3)]
+
+    assert getattr(verdict("parameters.seed.differs", "draws", path(-0.1, "greedy"), *drawn), "inconclusive", False)

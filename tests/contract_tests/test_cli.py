@@ -1,0 +1,217 @@
+"""``textgen-contract`` as a user meets it: exit codes, sentences, files."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+
+def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "contract_tests", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ | (env or {}), check=False)
+
+
+@pytest.fixture(scope="module")
+def html_page() -> Iterator[str]:
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><title>hello</title>")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture
+def closed_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+@pytest.fixture
+def greeting_port() -> Iterator[str]:
+    """A port where something speaks that is no HTTP."""
+
+    def greet(listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=greet, args=(listener,), daemon=True).start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    listener.close()
+
+
+def is_one_sentence(done: subprocess.CompletedProcess[str]) -> bool:
+    return done.stderr.startswith("textgen-contract: ") and done.stderr.count("\n") == 1 and "Traceback" not in done.stdout
+
+
+def test_a_closed_port_is_one_sentence_and_exit_3(closed_port: str) -> None:
+    done = run("check", closed_port)
+
+    assert 3 == done.returncode
+    assert is_one_sentence(done), done.stderr
+    assert f"{closed_port} could not be reached" in done.stderr
+
+
+def test_a_port_that_speaks_no_http_is_one_sentence_and_exit_3(greeting_port: str) -> None:
+    done = run("check", greeting_port)
+
+    assert 3 == done.returncode
+    assert is_one_sentence(done), done.stderr
+
+
+def test_an_html_page_is_one_sentence_and_exit_3(html_page: str) -> None:
+    done = run("check", html_page)
+
+    assert 3 == done.returncode
+    assert is_one_sentence(done), done.stderr
+    assert "HTML" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["example", "ftp://127.0.0.1/", "http://", "http://127.0.0.1:99999/"])
+def test_what_is_no_address_is_wrong_usage(url: str) -> None:
+    done = run("check", url)
+
+    assert 2 == done.returncode
+    assert is_one_sentence(done), done.stderr
+
+
+def test_a_token_that_is_not_set_is_wrong_usage(live_mock: str) -> None:
+    done = run("check", live_mock, "--token-env", "NO_SUCH_TOKEN")
+
+    assert 2 == done.returncode
+    assert "`NO_SUCH_TOKEN` is not set" in done.stderr
+
+
+def test_a_clean_endpoint_passes_and_every_report_is_written(live_mock: str, tmp_path: Path) -> None:
+    files = [str(tmp_path / name) for name in ("results.json", "junit.xml", "exchanges.jsonl")]
+    secret = "hf_a_secret_of_this_test"
+    done = run(
+        *("check", live_mock, "--profile", "quick", "--seed", "7", "--token-env", "SOME_TOKEN", "--header", f"x-team: {secret}"),
+        *("--json", files[0], "--junit", files[1], "--record", files[2]),
+        env={"SOME_TOKEN": secret},
+    )
+    result = json.loads(Path(files[0]).read_text())
+
+    assert 0 == done.returncode, done.stdout
+    assert (1, 7, "pass") == (result["schema"], result["seed"], result["summary"]["verdict"])
+    assert {"requests", "tokens", "seconds"} == result["spent"].keys()
+    assert len(result["clauses"]) == len(ET.parse(files[1]).getroot().findall(".//testcase"))
+    assert result["spent"]["requests"] == len(Path(files[2]).read_text().splitlines())
+    assert [file for file in files if secret in Path(file).read_text()] == []
+    assert secret not in done.stdout + done.stderr
+
+
+def test_each_clause_has_one_line_in_the_pages_order(live_mock: str) -> None:
+    done = run("check", live_mock, "--profile", "quick", "--select", "stream.index", "--select", "reply.object")
+
+    lines = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("  ok")]
+    assert ["reply.object", "stream.index.type", "stream.index.counts"] == lines
+
+
+def test_the_same_seed_sends_the_same_requests(live_mock: str, tmp_path: Path) -> None:
+    bodies = []
+    for name in ("a", "b"):
+        run("check", live_mock, "--profile", "quick", "--seed", "3", "--record", str(tmp_path / name))
+        lines = (tmp_path / name).read_text().splitlines()
+        bodies.append(sorted(json.dumps(json.loads(line)["request"]["body"]) for line in lines))  # some are sent at the same time
+
+    assert bodies[0] == bodies[1]
+
+
+def test_a_spent_budget_is_told_and_is_no_pass(live_mock: str, tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    run("check", live_mock, "--max-requests", "9", "--json", str(file))
+    result = json.loads(file.read_text())
+
+    assert 9 == result["spent"]["requests"]
+    assert 50 < result["summary"]["skip"]
+    assert any("the budget of 9 requests is spent" in clause["reason"] for clause in result["clauses"])
+
+
+def test_no_clause_selected_is_wrong_usage(live_mock: str) -> None:
+    done = run("check", live_mock, "--select", "nonsense")
+
+    assert 2 == done.returncode
+    assert "no clause begins with nonsense" in done.stderr
+
+
+def test_clauses_are_listed_by_prefix() -> None:
+    rows = json.loads(run("clauses", "stream.index", "--json").stdout)
+
+    assert ["stream.index.type", "stream.index.counts"] == [row["id"] for row in rows]
+    assert {"id", "level", "basis", "sentence", "source"} == rows[0].keys()
+
+
+def test_at_least_thirty_clauses() -> None:
+    assert len(json.loads(run("clauses", "--json").stdout)) >= 30
+
+
+def test_a_violation_says_statement_expected_actual_and_how_to_repeat_it() -> None:
+    from contract_tests.endpoint import local_fake
+
+    with local_fake("--fault", "stream-index-from-0") as url:
+        done = run("check", url, "--profile", "quick")
+    told = done.stdout[done.stdout.index("\nstream.index.counts (") :].splitlines()
+
+    assert 1 == done.returncode
+    assert [line.split(":")[0].strip() for line in told[2:6]] == ["statement", "expected", "actual", "repeat"]
+    assert f"curl -sS -N -X POST {url}" in told[5]
+
+
+def test_pytest_runs_the_suite_too(live_mock: str, tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--pyargs",
+        "contract_tests",
+        "--endpoint",
+        live_mock,
+        "--endpoint-profile",
+        "quick",
+        "-q",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False)
+
+    assert 0 == done.returncode, done.stdout
+    assert "passed" in done.stdout
+
+
+def test_pytest_without_an_endpoint_is_wrong_usage(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "--pyargs", "contract_tests"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False)
+
+    assert 2 == done.returncode
+    assert "add --endpoint URL" in done.stdout
+
+
+def test_pytest_on_a_closed_port_ends_with_3(closed_port: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "--pyargs", "contract_tests", "--endpoint", closed_port]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False)
+
+    assert 3 == done.returncode
+    assert "could not be reached" in done.stdout

@@ -1,0 +1,182 @@
+"""The client sends bytes as they are, waits where it is asked to, and turns every failure into an Exchange."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from contract_tests import client as client_module
+from contract_tests.budget import Budget, BudgetSpent
+from contract_tests.client import Client, asked_to_wait
+from contract_tests.exchange import Case, Chunk, Exchange, to_json
+
+URL = "http://endpoint.test/models/a/b"
+
+
+def client(handler: Callable[[httpx.Request], httpx.Response], **keywords: object) -> Client:
+    return Client(URL, transport=httpx.MockTransport(handler), **keywords)  # type: ignore[arg-type]  # keywords by name
+
+
+def ok(_: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, json={"generated_text": "x"})
+
+
+def test_the_body_is_sent_byte_by_byte() -> None:
+    sent: list[bytes] = []
+    client(lambda request: sent.append(request.content) or ok(request)).send(Case(body=b'{"inputs": "\xff"'))
+
+    assert sent == [b'{"inputs": "\xff"']
+
+
+def test_the_url_is_posted_to_verbatim() -> None:
+    seen: list[httpx.Request] = []
+    client(lambda request: seen.append(request) or ok(request)).send(Case.of({}))
+
+    assert (seen[0].method, str(seen[0].url)) == ("POST", URL)
+
+
+def test_the_token_is_sent_and_kept_out_of_the_exchange() -> None:
+    seen: list[str] = []
+    exchange = client(lambda request: seen.append(request.headers["authorization"]) or ok(request), token="hf_secret").send(
+        Case.of({})
+    )
+
+    assert seen == ["Bearer hf_secret"]
+    assert "hf_secret" not in repr(exchange) + to_json(exchange)
+
+
+def loading() -> httpx.Response:
+    return httpx.Response(503, json={"error": "Model a/b is currently loading", "estimated_time": 7.5})
+
+
+def test_a_loading_model_is_asked_again_with_the_header_that_waits() -> None:
+    asked: list[str | None] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers.get("x-wait-for-model"))
+        return ok(request) if asked[-1] else loading()
+
+    endpoint = client(handle)
+    exchange = endpoint.send(Case.of({}))
+
+    assert [None, "true"] == asked
+    assert 200 == exchange.status
+    assert [(503, 200)] == [(told.status, waited.status) for told, waited in endpoint.loading]
+
+
+def test_a_model_that_does_not_let_wait_is_asked_again_when_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(client_module.tenacity.nap.time, "sleep", slept.append)  # type: ignore[attr-defined]
+    replies = iter([loading(), loading(), loading()])
+    exchange = client(lambda request: next(replies, None) or ok(request)).send(Case.of({}))
+
+    assert (exchange.status, slept) == (200, [7.5])
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "seconds"),
+    [
+        (429, {"retry-after": "3"}, b"", 3.0),
+        (429, {}, b"", 1.0),
+        (503, {"retry-after": "2"}, b"", 2.0),
+        (503, {}, b'{"error": "loading", "estimated_time": 20.0}', 20.0),
+        (503, {}, b"Service Unavailable", None),
+        (200, {"retry-after": "3"}, b"", None),
+    ],
+)
+def test_what_counts_as_being_asked_to_wait(status: int, headers: dict[str, str], body: bytes, seconds: float | None) -> None:
+    exchange = Exchange(Case.of({}), URL, status, tuple(headers.items()), (Chunk(0.0, body),))
+
+    assert seconds == asked_to_wait(exchange)
+
+
+def test_more_patience_than_a_minute_is_not_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module.tenacity.nap.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
+    exchange = client(lambda _: httpx.Response(503, json={"error": "x", "estimated_time": 1e6})).send(Case.of({}))
+
+    assert exchange.status == 503
+
+
+def test_the_budget_ends_before_a_request_is_sent() -> None:
+    asked = client(ok, budget=Budget(max_requests=1))
+    asked.send(Case.of({}))
+
+    with pytest.raises(BudgetSpent, match="1 requests"):
+        asked.send(Case.of({}))
+
+
+def test_tokens_are_booked_as_asked() -> None:
+    budget = Budget(max_tokens=50)
+    client(ok, budget=budget).send(Case.of({"inputs": "x", "parameters": {"max_new_tokens": 20, "best_of": 2}}))
+
+    assert budget.tokens == 40
+
+
+def test_a_gigantic_body_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "LARGEST_BODY", 1000)
+    exchange = client(lambda _: httpx.Response(200, content=iter([b"x" * 600] * 9))).send(Case.of({}))
+
+    assert (exchange.failure, len(exchange.content)) == ("the reply is larger than 1000 bytes", 1200)
+
+
+# ---------------------------------------------------------------- over a socket: what a transport in process cannot show
+@contextmanager
+def server(reply: bytes, *, hold: bool = False) -> Iterator[str]:
+    """A socket that says ``reply`` to the first who asks, and then closes, or holds the line."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    done = threading.Event()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(reply)
+            if hold:
+                done.wait(5)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    finally:
+        done.set()
+        thread.join(5)
+        listener.close()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+BROKEN = {
+    "not HTTP": (b"SSH-2.0-OpenSSH_9.2\r\n", "not HTTP as it should be"),
+    "closed at once": (b"", "not HTTP as it should be"),
+    "cut": (HEAD + b'content-length: 99\r\n\r\n{"gen', "not HTTP as it should be"),
+    "wrong encoding": (HEAD + b"content-encoding: gzip\r\ncontent-length: 5\r\n\r\nplain", "not encoded as its headers say"),
+}
+
+
+@pytest.mark.parametrize(("reply", "words"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_reply_is_a_failure_in_words(reply: bytes, words: str) -> None:
+    with server(reply) as url:
+        exchange = Client(url).send(Case.of({}))
+
+    assert words in exchange.failure
+
+
+def test_silence_ends_with_the_time_out() -> None:
+    with server(HEAD + b"content-length: 9\r\n\r\n", hold=True) as url:
+        exchange = Client(url, timeout=0.2).send(Case.of({}))
+
+    assert exchange.failure == "no data within the time-out"
+
+
+def test_nobody_listening_is_a_failure_without_a_status() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    exchange = Client(f"http://127.0.0.1:{port}/").send(Case.of({}))
+
+    assert exchange.status == 0
+    assert exchange.failure.startswith("no connection")

@@ -1,0 +1,87 @@
+"""The watermark: half is green, green is favoured, and it can be seen in the text."""
+
+from __future__ import annotations
+
+from hashlib import shake_256
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mockserver.sampler import Chain, Settings, is_green, z_score
+from mockserver.sampler.watermark import apply_watermark
+
+VOCABULARY = 4096
+
+
+def flat_logits(step: int) -> NDArray[np.int32]:
+    """About N(0, 2 nat), another for each step."""
+    octets = np.frombuffer(shake_256(f"watermark {step}".encode()).digest(VOCABULARY * 12), np.uint8).reshape(12, VOCABULARY)
+    return ((octets.astype(np.int64).sum(axis=0) - 1530) * 8).astype(np.int32)
+
+
+def write(seed: int, length: int, watermark: bool) -> list[int]:
+    chain = Chain(Settings(do_sample=True, seed=seed, watermark=watermark))
+    ids = [seed]
+    for step in range(length):
+        ids.append(chain.choose(flat_logits(step), ids, step=step).id)
+    return ids
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_watermarked_text_scores_above_4_from_100_tokens_on(seed: int) -> None:
+    assert z_score(write(seed, 100, watermark=True)) > 4
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ordinary_text_does_not(seed: int) -> None:
+    assert abs(z_score(write(seed, 100, watermark=False))) < 4
+
+
+def test_half_of_the_vocabulary_is_green() -> None:
+    shares = [is_green(previous, np.arange(VOCABULARY)).mean() for previous in range(50)]
+
+    assert all(0.46 < share < 0.54 for share in shares)
+
+
+def test_green_depends_on_the_token_before() -> None:
+    """Two green lists agree on about half of the vocabulary."""
+    same = (is_green(1, np.arange(VOCABULARY)) == is_green(2, np.arange(VOCABULARY))).mean()
+
+    assert 0.46 < same < 0.54
+
+
+def test_a_green_token_gains_two_nats() -> None:
+    gains = apply_watermark(np.zeros(VOCABULARY, np.int32), 3)
+
+    assert gains.tolist() == [2048 if green else 0 for green in is_green(3, np.arange(VOCABULARY)).tolist()]
+
+
+def test_the_highest_logits_do_not_overflow() -> None:
+    gains = apply_watermark(np.full(64, 2**31 - 1, np.int32), 3)
+
+    assert gains.min() > 0
+
+
+def test_green_is_the_same_for_an_id_of_any_vocabulary_size() -> None:
+    assert is_green(5, np.arange(10)).tolist() == is_green(5, np.arange(1000))[:10].tolist()
+
+
+def test_a_pair_that_comes_again_is_counted_once() -> None:
+    assert z_score([1, 2, 1, 2, 1, 2]) == z_score([1, 2, 1])
+
+
+def test_an_empty_text_scores_zero() -> None:
+    assert z_score([]) == 0.0
+
+
+def test_without_a_token_before_nothing_is_green() -> None:
+    logits = flat_logits(0)
+    marked = Chain(Settings(watermark=True)).distribution(logits, [])
+
+    assert marked.ids.tolist() == Chain(Settings()).distribution(logits, []).ids.tolist()
+
+
+def test_the_green_list_is_frozen() -> None:
+    """Text that was marked by one version is found by the next."""
+    assert np.packbits(is_green(7, np.arange(64))).tobytes().hex() == "4e39ffff21467ac8"

@@ -1,0 +1,87 @@
+"""The suite against the mock: each fault fires the clause of the statement it breaks, and the clean mock fires none.
+
+``follows.toml`` names what else fails as a consequence, fault by fault; a clause that is neither is a wrong accusation.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import spec
+from mockserver.scenario.faults import FAULTS
+
+Check = Callable[..., dict[str, Any]]
+
+FOLLOWS: dict[str, list[str]] = tomllib.loads(Path(__file__).with_name("follows.toml").read_text(encoding="utf-8"))
+TESTABLE = [statement.id for statement in spec.statements() if statement.testable]
+
+
+def failed(result: dict[str, Any]) -> dict[str, str]:
+    """id -> what the first violation says, of every violated clause; a broken suite counts as well."""
+    told = {clause["id"]: clause for clause in result["clauses"] if clause["verdict"] in ("fail", "error")}
+    return {id: clause["reason"] or str(clause["violations"][0]) for id, clause in told.items()}
+
+
+SEEDS = range(int(os.environ.get("TEXTGEN_SEEDS", "10")))
+FAULT_SEEDS = range(1, 1 + int(os.environ.get("TEXTGEN_FAULT_SEEDS", "1")))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_clean_mock_violates_nothing(check_mock: Check, seed: int) -> None:
+    assert {} == failed(check_mock(seed=seed))
+
+
+@pytest.mark.parametrize("seed", FAULT_SEEDS)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_fires_the_clause_of_its_statement(check_mock: Check, fault: Any, seed: int) -> None:
+    found = failed(check_mock(fault.name, seed=seed))
+
+    assert fault.statement in found
+    assert [] == sorted(found.keys() - {fault.statement} - set(FOLLOWS.get(fault.name, ())))
+
+
+def test_there_are_at_least_twelve_faults_of_statements_in_the_ledger() -> None:
+    assert len(FAULTS) >= 12
+    assert [] == [fault.name for fault in FAULTS if fault.statement not in TESTABLE]
+
+
+def test_what_follows_names_faults_and_clauses() -> None:
+    assert FOLLOWS.keys() <= {fault.name for fault in FAULTS}
+    assert {id for ids in FOLLOWS.values() for id in ids} <= set(TESTABLE)
+
+
+# ---------------------------------------------------------------- the table, for people
+TABLE = Path(__file__).parent.parent / "docs" / "faults.md"
+
+
+def table() -> str:
+    """The faults with the clause that finds each, and what else fails as a consequence."""
+    lines = [
+        "# Faults and the clauses that find them",
+        "",
+        "`textgen-mock serve --fault NAME` breaks the contract in one of these ways.",
+        "Each is found by the clause of the statement that it breaks; the last column names what else fails as a consequence.",
+        "The tests hold the suite to this table; `python tests/test_faults.py` writes it anew.",
+        "",
+        "| fault | what the server does | found by | follows |",
+        "|---|---|---|---|",
+    ]
+    for fault in FAULTS:
+        follows = ", ".join(f"`{id}`" for id in FOLLOWS.get(fault.name, ()))
+        lines.append(f"| `{fault.name}` | {fault.sentence} | `{fault.statement}` | {follows} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_table_in_the_documents_is_this_one() -> None:
+    assert table() == TABLE.read_text(encoding="utf-8")
+
+
+if __name__ == "__main__":
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text(table(), encoding="utf-8")
