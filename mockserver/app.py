@@ -6,10 +6,11 @@ import logging
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
-from flask import Flask, Response, request
+from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from mockserver.answer import Answerer
+from mockserver.application import Answer, Application
 from mockserver.config import Config
 from mockserver.control import add_control, current_visit
 from mockserver.cross_origin import add_cross_origin
@@ -35,11 +36,11 @@ GENERATING = frozenset({"generate", "generate_short_name", "generate_default_mod
 """The endpoints that generate."""
 
 
-def create_app(config: Config | None = None, *, clock: Clock | None = None) -> Flask:
+def create_app(config: Config | None = None, *, clock: Clock | None = None) -> Application:
     """The server as a WSGI app; by a ``VirtualClock`` nothing waits. Raises UnknownFaultError, BadFaultError, ScriptError."""
     config = config or Config()
     answerer = Answerer(config, clock=clock)
-    app = Flask("mockserver", static_folder=None)
+    app = Application("mockserver")
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = not config.switches.bare_refusals
     app.url_map.merge_slashes = False  # a doubled slash is another path, not a redirect that loses the body
     app.extensions["textgen_mock"] = answerer.desk
@@ -59,7 +60,7 @@ def distribution_version() -> str:
         return "0+unknown"
 
 
-def _add_generating_routes(app: Flask, answerer: Answerer) -> None:
+def _add_generating_routes(app: Application, answerer: Answerer) -> None:
     def generate(owner: str | None = None, name: str | None = None, stream: bool | None = None) -> Response:
         model = f"{owner}/{name}" if owner else name
         body = partial(read_body, request.stream.read, request.content_length)
@@ -73,7 +74,7 @@ def _add_generating_routes(app: Flask, answerer: Answerer) -> None:
     app.add_url_rule("/generate_stream", "generate_stream", generate, methods=["POST"], defaults={"stream": True})
 
 
-def _add_describing_routes(app: Flask, answerer: Answerer) -> None:
+def _add_describing_routes(app: Application, answerer: Answerer) -> None:
     config = answerer.config
     document = write_json(answerer.contract.document)
     info = write_json(
@@ -101,7 +102,7 @@ def _add_describing_routes(app: Flask, answerer: Answerer) -> None:
     app.add_url_rule("/openapi.json", "openapi", lambda: Response(document, content_type="application/json"))
 
 
-def _add_service(app: Flask, answerer: Answerer) -> None:
+def _add_service(app: Application, answerer: Answerer) -> None:
     """What stands around the generating routes; the libraries for it are opened here, once."""
     from mockserver.router_routes import add_metrics, add_model_control, add_router_routes
 
@@ -117,7 +118,7 @@ def _add_service(app: Flask, answerer: Answerer) -> None:
         limit_routes(app, config.rate_limit, GENERATING, refuse, state=config.state)
 
 
-def _add_error_handlers(app: Flask, answerer: Answerer) -> None:
+def _add_error_handlers(app: Application, answerer: Answerer) -> None:
     @app.errorhandler(ApiError)
     def refuse(error: ApiError) -> Response:
         return _respond(answerer.refuse(error, current_visit()))
@@ -147,7 +148,4 @@ def _as_api_error(error: HTTPException) -> ApiError:
 
 
 def _respond(reply: Reply) -> Response:
-    response = Response(reply.body, reply.status, list(reply.headers))
-    if not reply.body:
-        del response.headers["content-type"]  # Flask's own, of a body that is not there
-    return response
+    return Answer(reply.body, reply.status, reply.headers)
