@@ -311,7 +311,12 @@ class Group:
 
 
 def shorten(value: Any, limit: int = 160) -> str:
-    """``value`` for a sentence: text escaped where it is not printable, cut in the middle when long."""
-    text = value if isinstance(value, str) else repr(value) if isinstance(value, Missing) else json.dumps(value, default=str)
+    """``value`` for a sentence: text escaped where it is not printable, quoted when it is blank, cut in the middle when long."""
+    if isinstance(value, str):
+        text = value if value.strip() else json.dumps(value)
+    else:
+        text = repr(value) if isinstance(value, Missing) else json.dumps(value, default=str)
+    if len(text) > 4 * limit:  # before each sign is looked at, since a body may have millions
+        text = text[: 2 * limit] + text[-2 * limit :]
     text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
     return text if len(text) <= limit else f"{text[: limit * 2 // 3]} ... {text[-limit // 4 :]}"
