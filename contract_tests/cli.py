@@ -259,12 +259,13 @@ def judge(files: tuple[Path, ...], dialect: str, select: tuple[str, ...], strict
     \b
     textgen-contract judge exchanges.jsonl --html report.html
     """
-    from contract_tests.recordings import judge_recordings, read_recording
+    from contract_tests.judging import judge_recordings
+    from contract_tests.recordings import read_recording
 
     with _telling_errors():
         evidence = Evidence(selected(select, dialect))
         started = time.monotonic()
-        count = judge_recordings((exchange for file in files for exchange in read_recording(file)), evidence)
+        judged = judge_recordings(lambda: (exchange for file in files for exchange in read_recording(file)), evidence)
         result = make_result(
             evidence,
             url=", ".join(str(file) for file in files),
@@ -276,7 +277,7 @@ def judge(files: tuple[Path, ...], dialect: str, select: tuple[str, ...], strict
             authorized=False,
         )
         write_reports(result, (), **reports)
-        click.echo(f"judged {count} recorded exchanges")
+        click.echo(judged.sentence)
         print_result(result, Console())
         sys.exit(exit_code(result))
 

@@ -12,6 +12,8 @@ from typing import Any
 
 JSON_HEADERS: tuple[tuple[str, str], ...] = (("content-type", "application/json"),)
 Headers = tuple[tuple[str, str], ...]
+RECORDED = "recorded"
+"""``about`` of a recorded request without a fault: what its reply lacks may have reasons that the record does not show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Case:
     ``about`` is the id of the statement that the case was made for, ``""`` for a draw that serves all.
     ``faulty`` says that the request itself breaks that statement, so that a right server refuses it.
     ``subject`` names the parameter or field at fault, as an error should.
+    ``unknown`` says that a record does not hold the body, which is then empty here.
     """
 
     body: bytes
@@ -30,6 +33,7 @@ class Case:
     about: str = ""
     faulty: bool = False
     subject: str = ""
+    unknown: bool = False
 
     @classmethod
     def of(cls, payload: Any, *, about: str = "", faulty: bool = False, subject: str = "", headers: Headers = ()) -> Case:
@@ -119,7 +123,7 @@ def case_of(told: Any) -> Case:
     }
     if body is None or isinstance(body, str) or _is_base64(body):
         data = _bytes(body or "")
-        return Case(body=data, payload=_canonical(data), headers=headers or JSON_HEADERS, **purpose)
+        return Case(body=data, payload=_canonical(data), headers=headers or JSON_HEADERS, unknown=body is None, **purpose)
     return replace(Case.of(body, **purpose), headers=headers or JSON_HEADERS)
 
 

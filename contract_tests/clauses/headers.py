@@ -6,6 +6,7 @@ import math
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import NOT_MINE, acceptance_of, same_pair
+from contract_tests.exchange import RECORDED
 from contract_tests.observation import MISSING, Group, Observation, shorten
 from contract_tests.statistics import ALPHA
 
@@ -38,6 +39,8 @@ def reply_carries_the_front_doors_headers(seen: Observation) -> Outcome:
     if not seen.generated:
         return NOT_MINE
     missing = [name for name in ("x-compute-type", "x-request-id", "x-sha") if not seen.exchange.header(name)]
+    if len(missing) == 3 and seen.case.about == RECORDED:
+        return Skip("the recorded replies have none of the front door's headers: before 2024, or not written down")
     return Violation(f"the header `{missing[0]}`", f"{', '.join(name for name, _ in seen.exchange.headers)}") if missing else None
 
 

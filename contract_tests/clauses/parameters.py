@@ -201,7 +201,9 @@ def prompt_is_prepended_unless_told_otherwise(seen: Observation) -> Outcome:
         return NOT_MINE
     if text.startswith(seen.asked.inputs):
         return None
-    return Violation(f"`generated_text` begins with the prompt {shorten(seen.asked.inputs)}", shorten(text))
+    if len(objects(seen.detail("prefill"))) > 1:  # an encoder-decoder's has one token, whatever the prompt
+        return Violation(f"`generated_text` begins with the prompt {shorten(seen.asked.inputs)}", shorten(text))
+    return Skip("an encoder-decoder puts no prompt before its text, and nothing tells that this model is none", inconclusive=True)
 
 
 @clause("parameters.return_full_text.prepends", of="full_text")

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from contract_tests.clauses import clauses_of
 from contract_tests.errors import UsageError
 from contract_tests.evidence import Evidence
 from contract_tests.exchange import Case, Chunk, Exchange, case_of, from_json, shown, to_json
-from contract_tests.recordings import judge_recordings, read_recording
+from contract_tests.judging import Judged, _Twins, judge_recordings
+from contract_tests.recordings import read_recording
 
 TOKEN = {"id": 5, "text": " a", "logprob": -0.5, "special": False}
 DETAILS = {"finish_reason": "length", "generated_tokens": 1, "seed": None, "prefill": [], "tokens": [TOKEN]}
@@ -25,11 +27,11 @@ def recorded(body: Any, reply: Any, status: int = 200, content_type: str = "appl
     return {"request": request, "response": {"status": status, "headers": {"Content-Type": content_type}, "body": reply}}
 
 
-def violated(tmp_path: Path, *lines: dict[str, Any]) -> set[str]:
+def violated(tmp_path: Path, *lines: dict[str, Any], dialect: str = "documented") -> set[str]:
     file = tmp_path / "record.jsonl"
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    evidence = Evidence()
-    assert len(lines) == judge_recordings(read_recording(file), evidence)
+    evidence = Evidence(clauses_of(dialect))
+    assert len(lines) == judge_recordings(lambda: read_recording(file), evidence).count
     assert [] == [tally.broken for tally in evidence.tallies.values() if tally.broken]
     return {id for id, tally in evidence.tallies.items() if tally.verdict == "fail"}
 
@@ -68,11 +70,71 @@ def test_a_fault_that_was_accepted_is_found(tmp_path: Path) -> None:
     assert {"parameters.max_new_tokens.type"} == violated(tmp_path, recorded(body, {"generated_text": "y"}))
 
 
+def told(tmp_path: Path, *lines: dict[str, Any]) -> Judged:
+    file = tmp_path / "record.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return judge_recordings(lambda: read_recording(file), Evidence())
+
+
+def test_what_is_no_request_of_this_api_is_left_out_and_counted(tmp_path: Path) -> None:
+    right = recorded({"inputs": "x"}, {"generated_text": "y"})
+    elsewhere = recorded({"query": "x"}, "Internal Server Error", 500)
+    elsewhere["request"]["url"] = "https://metrics.test/"
+    judged = told(tmp_path, right, elsewhere, recorded(None, "Internal Server Error", 500))
+
+    assert Judged(count=3, bodiless=1, elsewhere=1) == judged
+    assert judged.sentence == (
+        "judged 1 of 3 recorded exchanges; left out: 1 whose request has no body in the record, 1 of another API or task"
+    )
+
+
+def test_twins_in_a_record_are_compared(tmp_path: Path) -> None:
+    body = {"inputs": "x", "parameters": {"do_sample": False}}
+    plain = recorded(body, {"generated_text": " a"})
+    event = {"index": 1, "token": TOKEN | {"text": " b"}, "generated_text": " b", "details": None}
+    stream = recorded(body | {"stream": True}, f"data: {json.dumps(event)}\n\n", content_type="text/event-stream")
+
+    assert {"stream.same-text"} == violated(tmp_path, plain, stream, plain)
+
+
+def test_twins_that_are_waited_for_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contract_tests.judging.OPEN_TWINS", 2)
+    evidence = Evidence()
+    twins = _Twins(evidence)
+    for number in range(9):
+        body = {"inputs": str(number), "parameters": {"do_sample": False}}
+        twins.add(evidence.observe(from_json(json.dumps(recorded(body, {"generated_text": "x"})))))
+
+    assert 2 == len(twins._open)
+
+
+HOSTED = [{"generated_text": "three"}]
+
+
+def test_a_hosted_encoder_decoder_is_not_accused_for_leaving_its_prompt_out(tmp_path: Path) -> None:
+    assert set() == violated(tmp_path, recorded({"inputs": "one plus two equals"}, HOSTED), dialect="hosted")
+
+
+def test_a_hosted_model_whose_prefill_shows_the_prompt_is_accused_for_leaving_it_out(tmp_path: Path) -> None:
+    prefill = [{"id": 1, "text": "one", "logprob": None}, {"id": 2, "text": " plus", "logprob": -1.5}]
+    reply = [{"generated_text": " a", "details": {**DETAILS, "prefill": prefill}}]
+    body = {"inputs": "one plus", "parameters": {"details": True, "decoder_input_details": True}}
+
+    assert {"parameters.return_full_text.default"} == violated(tmp_path, recorded(body, reply), dialect="hosted")
+
+
+def test_a_front_door_header_that_is_missing_beside_others_is_a_violation(tmp_path: Path) -> None:
+    line = recorded({"inputs": "x"}, [{"generated_text": "xy"}])
+    line["response"]["headers"] |= {"x-request-id": "1", "x-sha": "2"}
+
+    assert {"headers.request-id"} == violated(tmp_path, line, dialect="hosted")
+
+
 def test_a_broken_line_is_named(tmp_path: Path) -> None:
     file = tmp_path / "record.jsonl"
     file.write_text(json.dumps(recorded({"inputs": "x"}, "y")) + "\n\n{broken\n")
 
-    with pytest.raises(UsageError, match=r"line 3 of .*record\.jsonl is no exchange"):
+    with pytest.raises(UsageError, match=r"line 3 of .*record\.jsonl is no exchange \(no JSON: "):
         list(read_recording(file))
 
 
@@ -84,6 +146,54 @@ def test_what_is_no_exchange_is_told_in_words(tmp_path: Path, line: str) -> None
     file.write_text(line + "\n")
 
     with pytest.raises(UsageError, match="line 1 of"):
+        list(read_recording(file))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b'{"request": {"body": "\xff"}}', "not UTF-8"),
+        (b"[" * 100_000, "line 2"),
+        (b'{"request": {"body": "x"}, "response": {"status": 200, "chunks": [{"at": 0}]}}', "`data` is missing"),
+        (
+            b'{"request": {"body": "x"}, "response": {"status": 200, "chunks": [{"at": 1e999, "data": {"base64": "?"}}]}}',
+            "line 2",
+        ),
+        (b'{"request": {"body": "x"}, "response": {"status": 200, "chunks": [7]}}', "line 2"),
+        (b'{"request": {"body": "x"}, "response": {"status": 200, "chunks": 7}}', "line 2"),
+        (
+            b'{"request": {"body": "x"}, "response": {"status": 200, "chunks": [{"at": 1' + b"0" * 400 + b', "data": ""}]}}',
+            "line 2",
+        ),
+    ],
+    ids=["not UTF-8", "deep", "no data", "no base64", "a number for a chunk", "a number for chunks", "a huge time"],
+)
+def test_a_line_that_cannot_be_read_is_named_whatever_is_wrong_with_it(tmp_path: Path, line: bytes, words: str) -> None:
+    file = tmp_path / "record.jsonl"
+    file.write_bytes(json.dumps(recorded({"inputs": "x"}, "y")).encode() + b"\n" + line + b"\n")
+
+    with pytest.raises(UsageError, match="line 2 of") as raised:
+        list(read_recording(file))
+
+    assert words in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [{"text": None}, {}, None], ids=repr)
+def test_a_har_without_the_replys_text_is_read(tmp_path: Path, content: object) -> None:
+    request = {"method": "POST", "url": "https://api.test/", "headers": [], "postData": {"text": '{"inputs": "x"}'}}
+    entry = {"time": -1, "request": request, "response": {"status": 0, "headers": [], "content": content}}
+    file = tmp_path / "x.har"
+    file.write_text(json.dumps({"log": {"entries": [entry]}}, indent=1), encoding="utf-8-sig")
+    (exchange,) = read_recording(file)
+
+    assert (0, b"") == (exchange.status, exchange.content)
+
+
+def test_a_har_without_entries_is_told_in_words(tmp_path: Path) -> None:
+    file = tmp_path / "x.har"
+    file.write_text('{"log": {"version": "1.2"}}')
+
+    with pytest.raises(UsageError, match="without a list of `entries`"):
         list(read_recording(file))
 
 
