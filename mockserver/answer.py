@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Any
 
 from mockserver.config import Config
 from mockserver.engine.backends import open_backend
@@ -22,13 +23,27 @@ from mockserver.scenario.scripts import Rule
 from mockserver.service.front_door import FrontDoor
 from mockserver.wire import sse
 from mockserver.wire.contract import Contract
-from mockserver.wire.headers import Timing, compute_headers, request_headers, timing_headers
+from mockserver.wire.headers import OPTIONS, Timing, compute_headers, request_headers, timing_headers
 from mockserver.wire.refusal import JSON_HEADERS, refusal
 from mockserver.wire.request import ignored_header, parse_request
 from mockserver.wire.response import plain_reply, stream_events
 from mockserver.wire.strict_json import write_json
 
 Load = Callable[[str, str | None], LanguageModel]
+
+KNOWN_REQUESTS = 512
+"""Requests whose meaning is remembered; the least recently asked go first."""
+
+LARGEST_KNOWN = 16_384
+"""Bytes of the longest body that is remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a body was found to ask, and the name under which its reply is kept."""
+
+    request: Request
+    key: str
 
 
 def open_engine(config: Config) -> Load:
@@ -83,6 +98,7 @@ class Answerer:
         self._cassette = open_cassette(config, self.desk.clock)
         self._pacing = Pacing(ttft=config.ttft, itl=config.itl, jitter=config.jitter, seed=config.seed)
         self.front_door = FrontDoor(config, self.desk.clock)
+        self._read_again = lru_cache(KNOWN_REQUESTS)(self._read)
 
     def answer(
         self,
@@ -95,7 +111,6 @@ class Answerer:
     ) -> Reply:
         """The reply to a request for ``model`` (None: the first). Raises ApiError, never after the reply has begun."""
         visit = visit or self.desk.visit()
-        at_root = stream is None
         switches = self.config.switches
         self.front_door.admit(visit.headers.get("authorization"))
         if model is None:
@@ -107,27 +122,17 @@ class Answerer:
             raise ModelNotFoundError(model)
         about = request_headers(model) if switches.request_headers else ()
         try:
-            request = parse_request(
-                visit.seams.body(self.desk.read(visit, read_body(), model)),
-                content_type,
-                self.contract,
-                model=model,
-                stream=stream,
-                full_text=at_root and switches.full_text,
-                unknown_parameters=self.config.unknown_parameters,
-                alter=visit.seams.payload,
-                headers=visit.headers,
-                rules=check_rules if switches.plain_text_refusals else None,
-            )
-            self.front_door.wait(request)
-            reply = self._answer(request, visit, in_list=at_root and switches.list_of_one)
+            body = visit.seams.body(self.desk.read(visit, read_body(), model))
+            read = self._understand(body, content_type, model, stream, visit)
+            self.front_door.wait(read.request)
+            reply = self._answer(read, visit, in_list=stream is None and switches.list_of_one)
         except ApiError as error:
             error.headers.update(about)
             raise
-        reply = replace(reply, headers=(*reply.headers, *about))
-        if request.ignored and switches.names_ignored:
-            headers = (*reply.headers, ("x-ignored-parameters", ignored_header(request.ignored)))
-            reply = Reply(reply.status, headers, reply.body)
+        if read.request.ignored and switches.names_ignored:
+            about = (*about, ("x-ignored-parameters", ignored_header(read.request.ignored)))
+        if about:
+            reply = Reply(reply.status, (*reply.headers, *about), reply.body)
         return visit.seams.answer(reply)
 
     def tokenize(
@@ -141,13 +146,46 @@ class Answerer:
         vocabulary = self._load(model, None).vocabulary
         return [(id, vocabulary.token_text(id), vocabulary.token_bytes(id)) for id in vocabulary.encode(request.inputs)]
 
-    def _answer(self, asked: Request, visit: Visit, *, in_list: bool) -> Reply:
+    def _understand(self, body: bytes, content_type: str | None, model: str, stream: bool | None, visit: Visit) -> Read:
+        """What ``body`` asks; the same body is read once only, unless something takes hold of it on its way."""
+        said = tuple(visit.headers.get(name) for name in OPTIONS.values())
+        if visit.faults:
+            return self._read(body, content_type, model, stream, said, visit.seams.payload)
+        read = self._read_again if len(body) <= LARGEST_KNOWN else self._read
+        return read(body, content_type, model, stream, said)
+
+    def _read(
+        self,
+        body: bytes,
+        content_type: str | None,
+        model: str,
+        stream: bool | None,
+        said: tuple[str | None, ...],
+        alter: Callable[[Any], Any] | None = None,
+    ) -> Read:
+        switches = self.config.switches
+        request = parse_request(
+            body,
+            content_type,
+            self.contract,
+            model=model,
+            stream=stream,
+            full_text=stream is None and switches.full_text,
+            unknown_parameters=self.config.unknown_parameters,
+            alter=alter,
+            headers={name: value for name, value in zip(OPTIONS.values(), said, strict=True) if value is not None},
+            rules=check_rules if switches.plain_text_refusals else None,
+        )
+        return Read(request, self.front_door.key(request, "list" if stream is None and switches.list_of_one else ""))
+
+    def _answer(self, read: Read, visit: Visit, *, in_list: bool) -> Reply:
         """What was arranged for this request, or what the front door has kept of it, or a new answer."""
+        asked = read.request
         told = self.desk.told(asked, visit)
         kept = told is None and not visit.faults and not self.config.paced
         generate = partial(self._generate, visit=visit, told=told, in_list=in_list)
         try:
-            return self.front_door.answer(asked, generate, form="list" if in_list else "", kept=kept)
+            return self.front_door.answer(asked, generate, key=read.key, kept=kept)
         except ApiError as error:
             error.streamed = len(asked.inputs) if asked.stream else None
             raise

@@ -56,13 +56,16 @@ class FrontDoor:
         if self._switches.front_door:
             self.loading.check(request.model, wait=request.wait_for_model)
 
-    def answer(self, request: Request, generate: Generate, *, form: str = "", kept: bool = True) -> Reply:
-        """What ``generate`` answers to a new query, or what it answered to the same one before.
+    def key(self, request: Request, form: str) -> str:
+        """The name of the reply to ``request``; ``form`` is what it depends on beside the request."""
+        return self.cache.key(request, form)
 
-        Statements headers.use-cache.type and headers.use-cache.new-query. ``form`` is what the reply depends on beside the request;
+    def answer(self, request: Request, generate: Generate, *, key: str, kept: bool = True) -> Reply:
+        """What ``generate`` answers to a new query, or what it answered to the same one before; ``key`` is the request's own.
+
+        Statements headers.use-cache.type and headers.use-cache.new-query.
         ``kept`` False: what was arranged for this request is not to be kept, nor passed over for what was.
         """
-        key = self.cache.key(request, form)
         if not self._switches.front_door:
             return generate(replace(request, draw=self.cache.next_draw(key) - 1))
         if not request.use_cache:
