@@ -63,8 +63,9 @@ def distribution_version() -> str:
 def _add_generating_routes(app: Application, answerer: Answerer) -> None:
     def generate(owner: str | None = None, name: str | None = None, stream: bool | None = None) -> Response:
         model = f"{owner}/{name}" if owner else name
-        body = partial(read_body, request.stream.read, request.content_length)
-        given = request.headers.get("content-type")
+        asked = request._get_current_object()  # type: ignore[attr-defined]  # the proxy's own way to itself, taken once
+        body = partial(read_body, asked.stream.read, asked.content_length)
+        given = asked.environ.get("CONTENT_TYPE")
         return _respond(answerer.answer(body, given, model=model, stream=stream, visit=current_visit()))
 
     app.add_url_rule("/models/<owner>/<name>", "generate", generate, methods=["POST"])

@@ -34,11 +34,12 @@ def add_control(app: Flask, desk: Desk) -> None:
 
     @app.before_request
     def open_visit() -> None:
-        if request.path.startswith(PREFIX):
+        asked = request._get_current_object()  # type: ignore[attr-defined]  # the proxy's own way to itself, taken once
+        if asked.path.startswith(PREFIX):
             g.visit = None
             _admit(desk)
-        elif request.path not in UNNOTED:
-            g.visit = desk.visit(request.method, request.path, _headers(request.environ))
+        elif asked.path not in UNNOTED:
+            g.visit = desk.visit(asked.method, asked.path, _headers(asked.environ))
 
     @app.after_request
     def close_visit(response: Response) -> Response:

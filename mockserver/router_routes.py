@@ -8,14 +8,17 @@ from itertools import accumulate
 from time import perf_counter
 from typing import Any
 
-from flask import Flask, Response, g, request
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from flask import Flask, Response, request
 
 from mockserver.answer import Answerer
 from mockserver.control import current_visit
 from mockserver.errors import ControlError, ModelNotFoundError
+from mockserver.service.metrics import Metrics
 from mockserver.wire.request import check_media_type, read_body
 from mockserver.wire.strict_json import parse_json, write_json
+
+BEGUN = "mockserver.begun"
+"""Where in its environment a request's beginning is noted."""
 
 MODEL_STATES = ("cold", "loaded")
 
@@ -41,28 +44,25 @@ def add_router_routes(app: Flask, answerer: Answerer) -> None:
 
 def add_metrics(app: Flask, generating: frozenset[str]) -> None:
     """`/metrics`: how much was asked of the ``generating`` endpoints of this process, under the names of the router."""
-    registry = CollectorRegistry()
-    count = Counter("tgi_request", "Requests to generate.", registry=registry)
-    success = Counter("tgi_request_success", "Requests answered with status 200.", registry=registry)
-    failure = Counter("tgi_request_failure", "Requests refused, by status.", ["status"], registry=registry)
-    duration = Histogram("tgi_request_duration", "Seconds until a reply began.", registry=registry)
+    metrics = Metrics()
 
     @app.before_request
     def note_begin() -> None:
-        g.begun = perf_counter()
+        request.environ[BEGUN] = perf_counter()
 
     @app.after_request
     def note_end(response: Response) -> Response:
-        if request.endpoint in generating:
-            count.inc()
-            duration.observe(perf_counter() - g.begun)
-            if response.status_code == 200:
-                success.inc()
-            else:
-                failure.labels(status=str(response.status_code)).inc()
+        asked = request._get_current_object()  # type: ignore[attr-defined]  # the proxy's own way to itself, taken once
+        begun = asked.environ.get(BEGUN)  # not there where something before us has answered
+        if asked.endpoint in generating and begun is not None:
+            metrics.note(response.status_code, perf_counter() - begun)
         return response
 
-    app.add_url_rule("/metrics", "metrics", lambda: Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST))
+    def page() -> Response:
+        text, content_type = metrics.page()
+        return Response(text, content_type=content_type)
+
+    app.add_url_rule("/metrics", "metrics", page)
 
 
 def add_model_control(app: Flask, answerer: Answerer) -> None:
