@@ -23,9 +23,10 @@ import spec
 from contract_tests.client import Client
 from contract_tests.contract_run import ContractRun, make_budget, selected
 from contract_tests.deviations import propose_deviations, read_deviations
-from contract_tests.endpoint import check_url, is_local, local_fake
-from contract_tests.errors import RunError
+from contract_tests.endpoint import check_reachable, check_url, is_local, local_fake
+from contract_tests.errors import RunError, UsageError
 from contract_tests.evidence import Evidence
+from contract_tests.load.order import Order
 from contract_tests.plugin import RESULT, RUN
 from contract_tests.probes import PROBES, PROFILES, Probe
 from contract_tests.report.console import print_result
@@ -313,6 +314,90 @@ def replay(results: Path, clause: str, url: str | None, token_env: str | None, t
             authorized=bool(token_env),
         )
         print_result(result, Console())
+        sys.exit(exit_code(result))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, metavar="URL [LOCUST OPTIONS]", type=click.UNPROCESSED)
+@click.option("--users", type=click.IntRange(min=1), help="Users that ask at the same time.  [default: 10; 1 beyond this machine]")
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Requests a second, of all users together.  [default: as fast as they are answered; 1 beyond this machine]",
+)
+@click.option("--duration", type=click.FloatRange(min=1), default=30.0, show_default=True, metavar="S", help="Seconds.")
+@click.option("--master", "role", flag_value="master", help="Send nothing, but lead the workers that come.")
+@click.option("--worker", "role", flag_value="worker", help="Send what the master says, to the address that it says.")
+@click.option("--token-env", metavar="NAME", help="Environment variable that holds the token; on each machine.")
+@click.option("--header", "headers", multiple=True, metavar="'K: V'", help="Send this header too; repeatable. Never shown.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of all draws.  [default: a new one, printed]")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="Seconds for one reply."
+)
+@click.option("--without", default="", metavar="NAMES", help="What the endpoint is known to lack: parameters, or stream; a,b,c.")
+@_common
+@_reports
+def load(
+    words: tuple[str, ...],
+    users: int | None,
+    rate: float | None,
+    duration: float,
+    role: str | None,
+    headers: tuple[str, ...],
+    seed: int | None,
+    without: str,
+    strict: bool,
+    json: Path | None,
+    junit: Path | None,
+    html: Path | None,
+    markdown: Path | None,
+    **options: Any,
+) -> None:
+    """Put load on the endpoint at URL with Locust, and judge every reply, streams too.
+
+    Options that are not listed here go to Locust as they are, such as --expect-workers, --master-host, --processes.
+
+    \b
+    textgen-contract load http://127.0.0.1:8080/ --users 50 --duration 60
+    textgen-contract load http://10.0.0.5/ --master --expect-workers 2 --users 200 --rate 500
+    textgen-contract load --worker --master-host 10.0.0.4
+    """
+    from contract_tests.load import command
+    from contract_tests.load.visitor import draw_payloads
+
+    with _telling_errors():
+        command.check_installed()
+        url, passed = command.split_words(words)
+        if role == "worker":
+            command.run_locust(command.locust_command(None, Order(), duration, role, passed), Order(), show=False)
+            return
+        if url is None:
+            raise UsageError("no endpoint was named: textgen-contract load URL.")
+        near = is_local(check_url(url))
+        seed, absent = fresh_seed() if seed is None else seed, parse_without(without)
+        order = Order(
+            users=users or (10 if near else 1),
+            rate=rate if rate or near else 1.0,
+            seed=seed,
+            headers=tuple(parse_header(header) for header in headers),
+            without=absent,
+            payloads=draw_payloads(seed, absent),
+            **options,
+        )
+        token = read_token(order.token_env) if order.token_env else ""
+        check_reachable(Client(url, token=token, headers=order.headers, timeout=order.timeout))
+        click.echo(f"loading {url} ({order.users} users, {duration:g} s, seed {order.seed})")
+        started = time.monotonic()
+        outcome = command.run_locust(
+            command.locust_command(url, order, duration, role, passed), order, show=sys.stderr.isatty()
+        )
+        result = command.result_of(outcome, order, url, started, strict=strict)
+        secrets = (token, *(value for _, value in order.headers))
+        write_reports(result, secrets, json=json, junit=junit, html=html, markdown=markdown)
+        shown = [clause for clause in result["clauses"] if clause["verdict"] != "skip"]
+        print_result({**result, "clauses": shown}, Console())
+        Console().print(command.figures_table(result["load"]))
         sys.exit(exit_code(result))
 
 

@@ -57,3 +57,7 @@ def test_the_pytest_plugin_loads_next_to_nothing() -> None:
 
 def test_serving_loads_neither_test_tools_nor_torch() -> None:
     assert not {"schemathesis", "hypothesis", "pytest", "torch", "rich"} & loaded_by("import mockserver.cli, mockserver.app")
+
+
+def test_only_a_load_itself_is_patched_for_gevent() -> None:
+    assert not {"locust", "gevent"} & loaded_by("import contract_tests.cli, contract_tests.load.command, contract_tests.load.visitor")

@@ -10,14 +10,19 @@ from contract_tests.probes.run import Run, probe
 
 
 def ask_twins(run: Run, payload: dict[str, Any]) -> tuple[Observation, Observation]:
-    """Ask plain and as a stream, and relate the two; where they differ, ask plain again to see whether the endpoint repeats itself."""
+    """Ask plain and as a stream, and relate the two; a third, plain again, shows whether the endpoint repeats itself."""
     plain = run.ask(payload)
     stream = run.ask({**payload, "stream": True})
-    members = (plain, stream)
-    if plain.generated and stream.generated and (plain.new_text, plain.joined) != (stream.new_text, stream.joined):
-        members = (plain, stream, run.ask(payload))  # type: ignore[assignment]  # a third of the same kind
-    run.evidence.relate("twin", members)
+    relate_twins(run, plain, stream)
     return plain, stream
+
+
+def relate_twins(run: Run, plain: Observation, stream: Observation) -> None:
+    """Relate two that were asked; where they differ, ask plain again first."""
+    members = [plain, stream]
+    if plain.generated and stream.generated and (plain.new_text, plain.joined) != (stream.new_text, stream.joined):
+        members.append(run.send(plain.case))
+    run.evidence.relate("twin", members)
 
 
 @probe("twins", "draws over all parameters, each plain and as a stream")
