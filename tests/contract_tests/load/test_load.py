@@ -49,7 +49,7 @@ def test_a_master_and_two_workers_tell_a_violation_with_its_curl_line(tmp_path: 
         workers = [stack.enter_context(load("--worker", "--master-port", port)) for _ in range(2)]
         leading = ("--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--expect-workers", "2")
         master = stack.enter_context(load(url, *QUIETLY, "--duration", "3", *leading, "--json", str(tmp_path / "results.json")))
-        out, error = master.communicate(timeout=90)
+        error = master.communicate(timeout=90)[1]
         codes = [worker.wait(30) for worker in workers]
     result = json.loads((tmp_path / "results.json").read_text())
     violated = [clause for clause in result["clauses"] if clause["verdict"] == "fail"]
