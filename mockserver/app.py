@@ -25,6 +25,7 @@ from mockserver.errors import (
     TooLargeError,
 )
 from mockserver.messages import Reply
+from mockserver.page import add_page
 from mockserver.scenario.pacing import Clock
 from mockserver.serving import STREAMS
 from mockserver.wire.request import read_body
@@ -45,6 +46,7 @@ def create_app(config: Config | None = None, *, clock: Clock | None = None) -> A
     app.url_map.merge_slashes = False  # a doubled slash is another path, not a redirect that loses the body
     app.extensions["textgen_mock"] = answerer.desk
     add_cross_origin(app, config.switches.cors)
+    add_page(app, config, distribution_version())
     add_control(app, answerer.desk)
     _add_generating_routes(app, answerer)
     _add_describing_routes(app, answerer)

@@ -10,17 +10,19 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, g, request
 
 from mockserver.errors import ControlError, ForeignOriginError, NotFoundError
+from mockserver.page import PATHS
 from mockserver.scenario.desk import SCOPE_HEADER, Desk, Visit
 from mockserver.scenario.journal import Asked
+from mockserver.scenario.rule_words import in_words
 from mockserver.scenario.verdict import judge
 from mockserver.wire.request import check_media_type, read_body
 from mockserver.wire.strict_json import parse_json, write_json
 
 PREFIX = "/_mock/"
-UNNOTED = frozenset({"/health", "/metrics", "/ping"})
-"""Knocks at the door, which are no requests to a model."""
+UNNOTED = frozenset({"/health", "/metrics", "/ping"}) | PATHS
+"""Knocks at the door, and looks through its window, which are no requests to a model."""
 
-FILTERS = ("model", "prompt", "contains", "path", "method", "status", "rule", "scope")
+FILTERS = ("model", "prompt", "contains", "path", "method", "status", "rule", "scope", "last")
 
 
 def current_visit() -> Visit | None:
@@ -56,7 +58,8 @@ def add_control(app: Flask, desk: Desk) -> None:
 
     def requests() -> Response:
         wanted = _read_filters()
-        return _json([entry.as_json() for entry in desk.journal.entries() if _passes(entry, wanted)])
+        last = _read_last(wanted.pop("last", None))
+        return _json([entry.as_json() for entry in desk.journal.entries() if _passes(entry, wanted)][-last:])
 
     def verdict() -> Response:
         return _json([finding.as_json() for finding in judge(desk.journal.entries(request.headers.get(SCOPE_HEADER)))])
@@ -71,7 +74,13 @@ def add_control(app: Flask, desk: Desk) -> None:
         return scripts()
 
     def scripts() -> Response:
-        return _json({"rules": [rule.place for rule in desk.rules(_scope())], "error": desk.complaint or None})
+        rules = desk.rules(_scope())
+        said = {"rules": [rule.place for rule in rules], "words": [in_words(rule) for rule in rules]}
+        return _json({**said, "error": desk.complaint or None})
+
+    def forget() -> Response:
+        desk.forget_rules(_scope())
+        return scripts()
 
     def fault() -> Response:
         given = _read_object()
@@ -86,13 +95,19 @@ def add_control(app: Flask, desk: Desk) -> None:
     def faults() -> Response:
         return _json([{"name": armed.fault.name, "left": armed.left} for armed in desk.armed(_scope())])
 
+    def disarm() -> Response:
+        desk.disarm(_scope())
+        return faults()
+
     add("requests", requests, "GET")
     add("verdict", verdict, "GET")
     add("reset", reset, "POST")
     add("scripts", tell, "POST")
     add("scripts", scripts, "GET")
+    add("scripts", forget, "DELETE")
     add("faults", fault, "POST")
     add("faults", faults, "GET")
+    add("faults", disarm, "DELETE")
 
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
@@ -155,6 +170,14 @@ def _read_filters() -> dict[str, str]:
         raise ControlError(f"no filter is called {min(unknown)[:50]!r}: known are {', '.join(FILTERS)}")
     scope = {"scope": request.headers[SCOPE_HEADER]} if SCOPE_HEADER in request.headers else {}
     return {**request.args.to_dict(), **scope}
+
+
+def _read_last(given: str | None) -> int:
+    if given is None:
+        return 0  # a list from its end, cut at 0, is the whole
+    if not given.isascii() or not given.isdigit() or not int(given):
+        raise ControlError(f"`last` must be an integer above 0. Given: {given[:50]!r}")
+    return int(given)
 
 
 def _passes(entry: Asked, wanted: Mapping[str, str]) -> bool:

@@ -68,6 +68,10 @@ class Page:
         assert "exceptionDetails" not in told, told["exceptionDetails"]
         return told["result"].get("value")
 
+    def until(self, script: str) -> None:
+        """Back once ``script`` is true in the page."""
+        self.run(f"new Promise(done => {{ const look = () => ({script}) ? done() : setTimeout(look, 10); look(); }})")
+
     def press(self, key: str, code: int, text: str = "") -> None:
         self.send("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=code, text=text)
         self.send("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=code)

@@ -234,6 +234,11 @@ class Desk:
         with self._lock:
             return [*self._scope(scope).rules, *self._file_rules]
 
+    def forget_rules(self, scope: str) -> None:
+        """Forget the rules told in a scope; those of the file still hold."""
+        with self._lock:
+            self._scope(scope).rules.clear()
+
     def arm(self, scope: str, text: str, times: int | None) -> None:
         """Let a fault strike the next requests. Raises ControlError."""
         armed = self._arm(text, times)
@@ -243,6 +248,11 @@ class Desk:
     def armed(self, scope: str) -> list[Armed]:
         with self._lock:
             return [*self._scope(scope).armed]
+
+    def disarm(self, scope: str) -> None:
+        """Forget the faults that wait in a scope; those of the command line still hold."""
+        with self._lock:
+            self._scope(scope).armed.clear()
 
     def reset(self, scope: str | None = None) -> None:
         """Forget what one scope was told and asked, or all of them; the file and the command line still hold."""

@@ -60,10 +60,10 @@ class Match:
         return self.kind == other.kind == "contains" and self.value in other.value
 
     def __str__(self) -> str:
-        return {"exact": "", "contains": "a text that contains ", "regex": "a match of "}[self.kind] + _show(self.value)
+        return {"exact": "", "contains": "a text that contains ", "regex": "a match of "}[self.kind] + show(self.value)
 
     def miss(self, what: str, text: str | None) -> str:
-        return f"{what} is {'missing' if text is None else _show(text)}, not {self}"
+        return f"{what} is {'missing' if text is None else show(text)}, not {self}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +122,12 @@ class Rule:
         for name, wanted in self.parameters:
             given = getattr(request.parameters, name)
             if not _same(wanted, given):
-                yield f"`{name}` is {_show(given)}, not {_show(wanted)}"
+                yield f"`{name}` is {show(given)}, not {show(wanted)}"
         for name, match in self.headers:
             if name not in headers or not match.fits(headers[name]):
                 yield match.miss(f"the header {name}", headers.get(name))
         if self.stream is not None and self.stream != request.stream:
-            yield f"`stream` is {_show(request.stream)}, not {_show(self.stream)}"
+            yield f"`stream` is {show(request.stream)}, not {show(self.stream)}"
 
     def hides(self, later: Rule) -> bool:
         """Whether it is certain that ``later`` never answers while this rule stands before it."""
@@ -155,7 +155,8 @@ def _same(wanted: Any, given: Any) -> bool:
     return bool(wanted == given) and isinstance(wanted, bool) == isinstance(given, bool)
 
 
-def _show(value: Any) -> str:
+def show(value: Any) -> str:
+    """``value`` as JSON, cut where it is long."""
     if isinstance(value, Grammar):
         value = {"type": value.type, "value": value.value}
     text = "not given" if value is None or value == () else json.dumps(value, ensure_ascii=False)

@@ -68,7 +68,20 @@ def test_what_no_rule_matches_is_answered_by_the_model(desk: Desk) -> None:
 def test_rules_are_appended(desk: Desk) -> None:
     desk.tell(PONG)
 
-    assert {"rules": ["rules[0]", "rules[1]"], "error": None} == desk.tell({"prompt": "b", "reply": "c"}).get_json()
+    told = desk.tell({"prompt": "b", "reply": "c"}).get_json()
+
+    assert ["rules[0]", "rules[1]"] == told["rules"]
+    assert ['the prompt is "ping": says "pong"', 'the prompt is "b": says "c"'] == told["words"]
+    assert told["error"] is None
+
+
+def test_told_rules_can_be_forgotten_alone(desk: Desk) -> None:
+    desk.tell(PONG)
+    desk.text()
+
+    assert [] == desk.client.delete("/_mock/scripts").get_json()["rules"]
+    assert "pong" != desk.text()
+    assert 2 == len(desk.journal())
 
 
 def test_a_rule_that_one_told_earlier_hides_is_refused(desk: Desk) -> None:
@@ -77,7 +90,7 @@ def test_a_rule_that_one_told_earlier_hides_is_refused(desk: Desk) -> None:
 
     assert 400 == refused.status_code
     assert "rules[1] can never answer: rules[0], which stands before it" in refused.get_json()["error"]
-    assert {"rules": ["rules[0]"], "error": None} == desk.client.get("/_mock/scripts").get_json()
+    assert ["rules[0]"] == desk.client.get("/_mock/scripts").get_json()["rules"]
 
 
 def test_a_told_stream_joins_to_the_told_text(desk: Desk) -> None:
@@ -334,6 +347,22 @@ def test_the_journal_can_be_filtered(desk: Desk, query: str, count: int) -> None
     desk.ask({"inputs": 5})
 
     assert count == len(desk.journal(query))
+
+
+def test_the_last_requests_can_be_asked_for(desk: Desk) -> None:
+    for text in "abc":
+        desk.ask({"inputs": text})
+
+    assert ["b", "c"] == [entry["body"]["inputs"] for entry in desk.journal("?last=2")]
+    assert 3 == len(desk.journal("?last=9"))
+    assert {"`last` must be an integer above 0. Given: '0'"} == {desk.journal("?last=0")["error"]}
+
+
+def test_faults_that_wait_can_be_taken_away(desk: Desk) -> None:
+    desk.post("/_mock/faults", {"name": "http-500"})
+
+    assert [] == desk.client.delete("/_mock/faults").get_json()
+    assert 200 == desk.ask().status_code
 
 
 def test_an_unknown_filter_is_an_error(desk: Desk) -> None:
