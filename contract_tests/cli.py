@@ -317,6 +317,36 @@ def replay(results: Path, clause: str, url: str | None, token_env: str | None, t
         sys.exit(exit_code(result))
 
 
+@main.command()
+@click.argument("file", type=EXISTING)
+@click.argument("url")
+@click.option("--token-env", metavar="NAME", help="Environment variable that holds the token; it is never shown.")
+@click.option("--header", "headers", multiple=True, metavar="'K: V'", help="Send this header too; repeatable. Never shown.")
+@click.option("--max-requests", type=click.IntRange(min=1), help="Send no more.  [default: 300 beyond this machine]")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="Ask for no more.  [default: 20000 beyond this machine]")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="At most so many requests a second.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="Seconds for one reply."
+)
+@click.option("--json", "json_file", type=FILE, help="Write what changed as JSON.")
+def drift(file: Path, url: str, token_env: str | None, headers: tuple[str, ...], **options: Any) -> None:
+    """Ask the requests recorded in FILE again, and say what came in another shape; words are not compared.
+
+    A URL without a path is asked at the paths where they were recorded.
+
+    \b
+    Exit code: 0 the same shape, 1 another, 2 wrong usage, 3 nothing that could be compared came.
+
+    \b
+    textgen-contract drift tape.jsonl https://api-inference.huggingface.co --token-env HF_TOKEN
+    """
+    from contract_tests.drift.command import drift as ask_and_compare
+
+    with _telling_errors():
+        token = read_token(token_env) if token_env else ""
+        sys.exit(ask_and_compare(file, url, token=token, headers=tuple(parse_header(header) for header in headers), **options))
+
+
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, metavar="URL [LOCUST OPTIONS]", type=click.UNPROCESSED)
 @click.option("--users", type=click.IntRange(min=1), help="Users that ask at the same time.  [default: 10; 1 beyond this machine]")

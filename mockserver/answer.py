@@ -117,7 +117,7 @@ class Answerer:
             model = self.config.models[0]
         if self._cassette is not None:
             body = visit.seams.body(self.desk.read(visit, read_body(), model))
-            return visit.seams.answer(self._cassette.answer(visit.path, body, visit.headers))
+            return visit.seams.answer(self._cassette.answer(visit.path, body, visit.headers, partial(self.desk.note, visit)))
         if model not in self.config.models:
             raise ModelNotFoundError(model)
         about = request_headers(model) if switches.request_headers else ()

@@ -18,7 +18,10 @@ from mockserver.wire.strict_json import write_json
 PAGE = "page.html"
 MEDIA_TYPES = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 FILES = frozenset(
-    {"page.css", *(f"{name}.js" for name in ("answer", "ask", "control", "faults", "journal", "page", "parts", "routes", "tabs", "told"))}
+    {
+        "page.css",
+        *(f"{name}.js" for name in ("answer", "ask", "control", "faults", "journal", "page", "parts", "routes", "tabs", "told")),
+    }
 )
 
 PATHS = frozenset({"/docs", "/docs/desk.json", "/openapi.json", *(f"/docs/{name}" for name in FILES)})
@@ -50,7 +53,9 @@ def add_page(app: Flask, config: Config, version: str) -> None:
         return _file(name)
 
     app.add_url_rule("/docs", "docs", lambda: _file(PAGE), methods=["GET"])
-    app.add_url_rule("/docs/desk.json", "docs_desk", lambda: _send(write_json({**about, "faults": _faults()}), "application/json"))
+    app.add_url_rule(
+        "/docs/desk.json", "docs_desk", lambda: _send(write_json({**about, "faults": _faults()}), "application/json")
+    )
     app.add_url_rule("/docs/<name>", "docs_part", part, methods=["GET"])
 
 

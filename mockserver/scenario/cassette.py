@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
@@ -19,7 +20,13 @@ from mockserver.errors import ApiError, ToldError, UnmatchedError
 from mockserver.messages import Reply
 from mockserver.scenario.journal import SECRET
 from mockserver.scenario.pacing import Clock, wait_until
+from mockserver.wire.reply_check import ReplyCheck
 from mockserver.wire.strict_json import parse_json
+
+log = logging.getLogger("mockserver")
+
+Note = Callable[[str], None]
+"""Writes something down beside the request in the journal."""
 
 LARGEST_RECORDING = 256_000_000
 PATIENCE = 300.0
@@ -39,18 +46,19 @@ class CassetteError(ValueError):
 class Cassette(Protocol):
     """What answers in the place of the model."""
 
-    def answer(self, path: str, body: bytes, headers: Mapping[str, str]) -> Reply: ...
+    def answer(self, path: str, body: bytes, headers: Mapping[str, str], note: Note) -> Reply: ...
 
 
 class Recorder:
-    """Passes each request on to ``upstream`` and writes down what came back, and when."""
+    """Passes each request on to ``upstream``, writes down what came back, and when, and names what breaks the contract."""
 
-    def __init__(self, file: Path, upstream: str, clock: Clock, *, transport: Any = None) -> None:
+    def __init__(self, file: Path, upstream: str, clock: Clock, *, dialect: str = "documented", transport: Any = None) -> None:
         import httpx
 
         self._upstream = upstream.rstrip("/")
         self._clock = clock
         self._lock = Lock()
+        self._check = ReplyCheck(dialect)
         self._client = httpx.Client(timeout=PATIENCE, transport=transport)
         self._file = file
         try:
@@ -58,8 +66,11 @@ class Recorder:
         except OSError as error:
             raise CassetteError(f"{file}: {error.strerror or error}") from None
 
-    def answer(self, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """What the real server answers. Raises ToldError, with status 502, when it cannot be reached."""
+    def answer(self, path: str, body: bytes, headers: Mapping[str, str], note: Note = lambda _: None) -> Reply:
+        """What the real server answers; ``note`` gets what is wrong with it.
+
+        Raises ToldError, with status 502, when it cannot be reached.
+        """
         import httpx
 
         url = self._upstream if path == "/" else self._upstream + path
@@ -75,17 +86,21 @@ class Recorder:
         told = {name: value for name, value in response.headers.items() if name not in HOP_BY_HOP | OURS}
         request = {"method": "POST", "url": url, "headers": _open(sent), "body": _decoded(body)}
         answer = {"status": response.status_code, "headers": told}
-        pieces = self._pass_on(response, began, request, answer)
+        pieces = self._pass_on(response, began, request, answer, note)
         is_stream = told.get("content-type", "").startswith("text/event-stream")
         return Reply(response.status_code, tuple(told.items()), pieces if is_stream else b"".join(pieces))
 
-    def _pass_on(self, response: Any, began: float, request: dict[str, Any], answer: dict[str, Any]) -> Iterator[bytes]:
+    def _pass_on(
+        self, response: Any, began: float, request: dict[str, Any], answer: dict[str, Any], note: Note
+    ) -> Iterator[bytes]:
         import httpx
 
+        body = bytearray()
         chunks, failure = [], {}
         try:
             for piece in response.iter_bytes():
                 chunks.append({"at": round(self._clock.now() - began, 6), "data": _text(piece)})
+                body += piece
                 yield piece
         except GeneratorExit:  # a client that leaves is no fault of the server's: nothing is written down
             response.close()
@@ -99,6 +114,15 @@ class Recorder:
         if failure:
             message = f"{self._upstream} broke off: {failure['failure']}"
             raise ToldError(message, status=502, error_type="upstream", headers={})
+        complaint = self._check.complaint(
+            request["body"], answer["status"], answer["headers"].get("content-type", ""), bytes(body)
+        )
+        if complaint:
+            note(f"the recorded reply breaks the contract: {complaint}")
+            log.warning(
+                "%s to %s breaks the contract: %s (`textgen-contract judge %s` tells all)",
+                answer["status"], request["url"], complaint, self._file,
+            )  # fmt: skip
 
     def close(self) -> None:
         self._client.close()
@@ -126,7 +150,7 @@ class Player:
         if not self._answers:
             raise CassetteError(f"{file}: no whole exchange is recorded in it")
 
-    def answer(self, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:  # noqa: ARG002 (as a Recorder)
+    def answer(self, path: str, body: bytes, headers: Mapping[str, str], note: Note = lambda _: None) -> Reply:  # noqa: ARG002 (as a Recorder)
         """What was recorded for this body, at the same path if there is such a one. Raises UnmatchedError."""
         began = self._clock.now()
         key = _key(_decoded(body))
@@ -213,5 +237,5 @@ def open_cassette(config: Config, clock: Clock) -> Cassette | None:
     if config.replay is not None:
         return Player(Path(config.replay), clock, timing=config.replay_timing)
     if config.record is not None and config.upstream is not None:
-        return Recorder(Path(config.record), config.upstream, clock)
+        return Recorder(Path(config.record), config.upstream, clock, dialect=config.dialect)
     return None

@@ -203,7 +203,12 @@ class Desk:
     def ended(self, visit: Visit, told: ToldText, finished: Finished) -> None:
         """Write down when a told text was not said to its end."""
         if visit.asked is not None and finished.generated_text != told.text:
-            visit.asked.note = f"{finished.finish_reason} ended the told text after {finished.generated_tokens} tokens"
+            self.note(visit, f"{finished.finish_reason} ended the told text after {finished.generated_tokens} tokens")
+
+    def note(self, visit: Visit, text: str) -> None:
+        """Write ``text`` down beside a request."""
+        if visit.asked is not None:
+            visit.asked.note = text
 
     def close(self, visit: Visit, status: int, retry_after: str | None = None) -> None:
         """Write down how a visit was answered."""

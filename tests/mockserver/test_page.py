@@ -67,7 +67,9 @@ def test_every_file_of_the_package_is_served_and_names_nobody_else() -> None:
 
     assert {*FILES, "page.html"} == texts.keys()
     assert {"http://www.w3.org/2000/svg"} == {found for text in texts.values() for found in re.findall(r"https?://[\w./]+", text)}
-    assert not [name for name, text in texts.items() if re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text)]
+    assert not [
+        name for name, text in texts.items() if re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text)
+    ]
 
 
 def test_looking_at_the_page_is_no_request(serve: Serve) -> None:

@@ -205,3 +205,30 @@ def test_what_is_no_recording_is_refused_with_its_line(tape: Path, lines: list[s
 def test_settings_that_do_not_go_together(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"--record|--upstream"):
         Config(**settings)
+
+
+@pytest.mark.parametrize(("payload", "words"), [(PLAIN, '"generated_text" is a required property'), (STREAM, "generated_text")])
+def test_a_reply_that_breaks_the_contract_is_named_while_it_is_recorded(
+    tape: Path, payload: dict[str, Any], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with TextgenMock(faults=("generated-text-renamed", "stream-text-missing")) as real:
+        real_url = real.url
+        client = create_app(Config(record=str(tape), upstream=real.url)).test_client()
+        client.post(MODEL, json=payload).get_data()
+        (asked,) = client.get("/_mock/requests").get_json()
+
+    assert asked["note"].startswith("the recorded reply breaks the contract: ")
+    assert words in asked["note"]
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "mockserver"]
+    assert line.startswith(f"200 to {real_url}{MODEL} breaks the contract: ")
+    assert line.endswith(f"(`textgen-contract judge {tape}` tells all)")
+
+
+def test_a_reply_that_keeps_it_is_not(tape: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with TextgenMock() as real:
+        client = create_app(Config(record=str(tape), upstream=real.url)).test_client()
+        for payload in (PLAIN, STREAM, {"inputs": 5}):
+            client.post(MODEL, json=payload).get_data()
+
+    assert [None] * 3 == [asked["note"] for asked in client.get("/_mock/requests").get_json()]
+    assert [] == [record for record in caplog.records if record.name == "mockserver"]
