@@ -18,9 +18,10 @@ from mockserver.errors import ApiError, ModelNotFoundError, NotFoundError
 from mockserver.messages import Prefill, Reply, Request, Step
 from mockserver.scenario.cassette import open_cassette
 from mockserver.scenario.desk import Desk, ToldText, Visit
-from mockserver.scenario.pacing import Clock, Pacing, pace
+from mockserver.scenario.pacing import Clock, Pacing, SystemClock, pace
 from mockserver.scenario.scripts import Rule
 from mockserver.service.front_door import FrontDoor
+from mockserver.store import Store
 from mockserver.wire import sse
 from mockserver.wire.contract import Contract
 from mockserver.wire.headers import OPTIONS, Timing, compute_headers, request_headers, timing_headers
@@ -94,10 +95,12 @@ class Answerer:
         self.contract = Contract(config)
         self._load = lru_cache(maxsize=64)(load or open_engine(config))
         self._load(config.models[0], None)
-        self.desk = Desk(config, clock, self._why_unsayable)
-        self._cassette = open_cassette(config, self.desk.clock)
+        clock = clock or SystemClock()
+        store = Store(config.state, clock=clock.now)
+        self.desk = Desk(config, clock, self._why_unsayable, store)
+        self._cassette = open_cassette(config, clock, store)
         self._pacing = Pacing(ttft=config.ttft, itl=config.itl, jitter=config.jitter, seed=config.seed)
-        self.front_door = FrontDoor(config, self.desk.clock)
+        self.front_door = FrontDoor(config, clock, store)
         self._read_again = lru_cache(KNOWN_REQUESTS)(self._read)
 
     def answer(

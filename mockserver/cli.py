@@ -91,7 +91,7 @@ Then:
 @click.option("--token", "tokens", metavar="T", multiple=True, help="Ask for this token in Authorization; repeatable.")
 @_setting("--cold", type=click.FloatRange(0, 86_400), metavar="SECONDS", help="A model loads so long from its first request on.")
 @click.option("--rate-limit", metavar="RATE", help='How often one client may ask, such as "60/minute"; beyond that 429.')
-@click.option("--state", metavar="URL", help="Redis that the workers share for cache, models and limits: redis://HOST:PORT/0")
+@click.option("--state", metavar="URL", help="Redis in which workers share all that they remember: redis://HOST:PORT/0")
 @_setting(
     "--unknown-parameters",
     type=click.Choice(["ignore", "refuse"]),
@@ -164,6 +164,9 @@ def _try_service(config: Config) -> None:
 
         if find_spec("redis") is None:
             raise MistakeError("`--state` needs the redis package: pip install 'textgen-contract[redis]'")
+        from mockserver.store import check_reachable
+
+        check_reachable(config.state)
 
 
 def _try_script(config: Config) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
-from mockserver.errors import ControlError, ForeignOriginError, NotFoundError
+from mockserver.errors import ControlError, ForeignOriginError, NotFoundError, StateAwayError
 from mockserver.page import PATHS
 from mockserver.scenario.desk import SCOPE_HEADER, Desk, Visit
 from mockserver.scenario.journal import Asked
@@ -93,7 +93,7 @@ def add_control(app: Flask, desk: Desk) -> None:
         return faults()
 
     def faults() -> Response:
-        return _json([{"name": armed.fault.name, "left": armed.left} for armed in desk.armed(_scope())])
+        return _json([{"name": armed.name, "left": armed.left} for armed in desk.armed(_scope())])
 
     def disarm() -> Response:
         desk.disarm(_scope())
@@ -125,8 +125,12 @@ def _admit(desk: Desk) -> None:
         raise NotFoundError(f"There is nothing at {request.path[:200]}: the server was started with --no-control")
     if not _is_from_here(desk.config.host):
         raise ForeignOriginError("A web page of another origin may not control this server")
-    if desk.config.workers > 1:
-        raise ControlError(f"Each of the {desk.config.workers} workers has a journal of its own: control needs --workers 1")
+    if desk.config.workers > 1 and not desk.store.shared:
+        raise ControlError(
+            f"Each of the {desk.config.workers} workers has a journal of its own: control needs --workers 1, or a --state that they share"
+        )
+    if not desk.store.answers:
+        raise StateAwayError(f"Redis at {desk.store.where} does not answer: nothing can be told or asked until it is back")
 
 
 def _is_from_here(host: str) -> bool:

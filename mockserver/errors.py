@@ -20,6 +20,7 @@ Raised deep, turned into a reply in one place (``answer.py``). Knows no HTTP lib
 | OverloadedError           | 429    | overloaded             |
 | InternalError             | 500    | internal               |
 | ModelLoadingError         | 503    | none, as the hosted API |
+| StateAwayError            | 503    | control                |
 """
 
 from __future__ import annotations
@@ -179,6 +180,12 @@ class ControlError(ApiError):
 
     status = 400
     error_type = "control"
+
+
+class StateAwayError(ControlError):
+    """The Redis that holds what the workers share does not answer."""
+
+    status = 503
 
 
 class ForeignOriginError(ApiError):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
-from threading import Lock
 
 from mockserver.scenario.faults import find_faults
 from mockserver.scenario.seams import Fault
@@ -21,41 +20,29 @@ class BadFaultError(ValueError):
     """A fault written in a way that means nothing; the message is one sentence."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Armed:
-    """A fault that waits for its requests. Safe among threads.
+    """A fault that waits for its requests. How many it has seen and struck is counted by whoever keeps it.
 
     The n-th request is struck or not by a draw from ``seed``, the name and n alone: same seed, same faults.
     """
 
-    def __init__(
-        self, fault: Fault, *, times: int | None = None, after: int = 0, probability: float = 1.0, seed: int = 0
-    ) -> None:
-        hooks = fault.make()
-        self.fault = replace(fault, make=lambda: hooks)  # what it remembers, it remembers from request to request
-        self.times = times
-        self.after = after
-        self.probability = probability
-        self._seed = seed
-        self._seen = 0
-        self._struck = 0
-        self._lock = Lock()
+    fault: Fault
+    times: int | None = None
+    after: int = 0
+    probability: float = 1.0
+    seed: int = 0
 
-    def strikes(self) -> bool:
-        """Whether the request that has just come is struck."""
-        with self._lock:
-            place = self._seen
-            self._seen += 1
-            if place < self.after or (self.times is not None and self._struck >= self.times) or not self._drawn(place):
-                return False
-            self._struck += 1
-            return True
+    def strikes(self, seen: int, struck: int) -> bool:
+        """Whether the request is struck that comes when ``seen`` have come before, and ``struck`` of them were."""
+        return seen >= self.after and (self.times is None or struck < self.times) and self._drawn(seen)
 
     @property
-    def left(self) -> int | None:
-        return None if self.times is None else self.times - self._struck
+    def always(self) -> bool:
+        return self.times is None and not self.after and self.probability >= 1
 
     def _drawn(self, place: int) -> bool:
-        key = f"{self._seed} {self.fault.name} {place}".encode()
+        key = f"{self.seed} {self.fault.name} {place}".encode()
         return int.from_bytes(blake2b(key, digest_size=6).digest(), "little") / 2**48 < self.probability
 
 
@@ -71,8 +58,10 @@ def arm(text: str, *, times: int | None = None, seed: int = 0) -> Armed:
     probability = float(found["probability"] or 1)
     if probability > 1:
         raise BadFaultError(f"a probability is from 0 to 1. Given: {found['probability']} in {text!r}")
+    fault = find_faults([found["name"]])[0]
+    hooks = fault.make()
     return Armed(
-        find_faults([found["name"]])[0],
+        fault=replace(fault, make=lambda: hooks),  # what it remembers, it remembers from request to request
         times=options.get("times") if times is None else times,
         after=options.get("after", 0),
         probability=probability,

@@ -1,4 +1,4 @@
-"""What the person at the desk arranged, and what was asked meanwhile: the state of one server process, kept apart by scope.
+"""What the person at the desk arranged, and what was asked meanwhile, kept apart by scope.
 
 A scope is a name that a client sends in ``x-mock-scope``: rules told, faults and counts of one scope are unknown to the others.
 A script file and the faults of the command line hold in all of them. Knows no Flask.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -18,34 +18,23 @@ from typing import Any
 from mockserver.config import Config
 from mockserver.errors import ControlError, GenerationError, ToldError, UnmatchedError
 from mockserver.messages import Finished, FinishReason, Request
-from mockserver.scenario.armed import Armed, BadFaultError, arm
+from mockserver.scenario.armed import BadFaultError, arm
+from mockserver.scenario.cassette import REPLAYED
 from mockserver.scenario.faults import UnknownFaultError
 from mockserver.scenario.journal import Asked, Journal
 from mockserver.scenario.pacing import Clock, SystemClock, wait_until
-from mockserver.scenario.scripts import Rule, ScriptError, nearest, parse_rules, read_script
+from mockserver.scenario.scopes import Named, Scopes, Waiting
+from mockserver.scenario.scripts import Rule, ScriptError, nearest, read_script
 from mockserver.scenario.seams import Fault, Seams
+from mockserver.scenario.shared_journal import SharedJournal
+from mockserver.store import Store
 
 log = logging.getLogger("mockserver")
 
 SCOPE_HEADER = "x-mock-scope"
 FAULT_HEADER = "x-mock-fault"
-MOST_SCOPES = 1_000
-MOST_HEADERS = 1_000
-MOST_RULES = 10_000
 
 Check = Callable[[Rule], str]
-
-
-@dataclass(slots=True)
-class Scope:
-    """What one scope knows."""
-
-    standing: tuple[Armed, ...]
-    rules: list[Rule] = field(default_factory=list)
-    seen: dict[Rule, int] = field(default_factory=dict)
-    answered: dict[Rule, int] = field(default_factory=dict)
-    armed: list[Armed] = field(default_factory=list)
-    by_header: dict[str, Armed] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -74,21 +63,23 @@ class ToldText:
 class Desk:
     """Safe among threads. Raises UnknownFaultError, BadFaultError, ScriptError when the Config asks for what cannot be."""
 
-    def __init__(self, config: Config, clock: Clock | None = None, check: Check | None = None) -> None:
+    def __init__(
+        self, config: Config, clock: Clock | None = None, check: Check | None = None, store: Store | None = None
+    ) -> None:
         self.config = config
         self.clock: Clock = clock or SystemClock()
-        self.journal = Journal()
+        self.store = store or Store()
+        self.journal = SharedJournal(self.store) if self.store.shared else Journal()
         self.complaint = ""
         self._check = check or (lambda _: "")
         self._lock = RLock()
-        self._scopes: OrderedDict[str, Scope] = OrderedDict()
-        standing = [arm(text, seed=config.seed) for text in config.faults]
-        self._always = tuple(each.fault for each in standing if _is_always(each))
+        standing = [(text, arm(text, seed=config.seed)) for text in config.faults]
+        self._always = tuple(armed.fault for _, armed in standing if armed.always)
         self._seams = Seams(self._always)
-        self._sometimes = tuple(text for text, each in zip(config.faults, standing, strict=True) if not _is_always(each))
+        self._scopes = Scopes(self.store, [text for text, armed in standing if not armed.always], seed=config.seed)
         self._path = Path(config.script) if config.script is not None else None
         self._stamp: object = None
-        self._file_rules: tuple[Rule, ...] = ()
+        self._file_rules: tuple[Named, ...] = ()
         if self._path is not None:
             self._stamp = _stamp(self._path)
             self._file_rules = self._read(self._path)
@@ -111,28 +102,13 @@ class Desk:
         return visit
 
     def _strike(self, visit: Visit, wanted: str | None) -> None:
-        with self._lock:
-            scope = self._scope(visit.scope)
-            armed = [*scope.standing, *scope.armed]
-            if wanted is not None:
-                armed += [self._by_header(scope, text.strip()) for text in wanted.split(",") if text.strip()]
-            struck = [each.fault for each in armed if each.strikes()]
-            scope.armed = [each for each in scope.armed if each.left != 0]
-        if struck:
-            self._add(visit, struck)
-
-    def _by_header(self, scope: Scope, text: str) -> Armed:
-        if text not in scope.by_header:
-            if len(scope.by_header) >= MOST_HEADERS:
-                scope.by_header.clear()
-            scope.by_header[text] = self._arm(text)
-        return scope.by_header[text]
-
-    def _arm(self, text: str, times: int | None = None) -> Armed:
+        texts = [text.strip() for text in wanted.split(",") if text.strip()] if wanted is not None else []
         try:
-            return arm(text, times=times, seed=self.config.seed)
+            struck = self._scopes.strike(visit.scope, texts)
         except (UnknownFaultError, BadFaultError) as error:
             raise ControlError(str(error)) from None
+        if struck:
+            self._add(visit, struck)
 
     def _add(self, visit: Visit, faults: Iterable[Fault]) -> None:
         visit.faults = (*visit.faults, *faults)
@@ -155,16 +131,13 @@ class Desk:
         Waits as long as the rule says. Raises ToldError, GenerationError, and UnmatchedError in strict mode.
         """
         self._reload()
-        with self._lock:
-            scope = self._scope(visit.scope)
-            rules = [*scope.rules, *self._file_rules]
-            if not rules and not self.config.strict:
-                return None
-            rule = _first(rules, request, visit.headers, scope)
-            call = 0 if rule is None else scope.seen[rule]
+        rules = self._named(visit.scope)
+        if not rules and not self.config.strict:
+            return None
+        rule, call = self._scopes.choose(visit.scope, rules, request, visit.headers) if rules else (None, 0)
         if rule is None:
             if self.config.strict:
-                raise UnmatchedError(f"No rule matches this request: {nearest(rules, request, visit.headers)}")
+                raise UnmatchedError(f"No rule matches this request: {nearest([rule for _, rule in rules], request, visit.headers)}")
             return None
         if visit.asked is not None:
             visit.asked.rule = rule.place
@@ -216,73 +189,58 @@ class Desk:
             visit.asked.status = status
             if retry_after is not None and retry_after.isascii() and retry_after.isdigit():
                 visit.asked.retry_after = float(retry_after)
+            self.journal.close(visit.asked)
 
     # ------------------------------------------------------------ the desk
 
     def tell(self, scope: str, document: Any) -> list[Rule]:
         """Add the rules of a decoded script behind those told before, all of them or none. Raises ControlError."""
-        with self._lock:
-            told = self._scope(scope).rules
-            try:
-                rules = parse_rules(document, before=told)
-                self._fit(rules)
-            except ScriptError as error:
-                raise ControlError(str(error)) from None
-            if len(told) + len(rules) > MOST_RULES:
-                raise ControlError(f"at most {MOST_RULES} rules can be told")
-            told.extend(rules)
-            return [*told]
+        try:
+            return [*self._scopes.tell(scope, document, self._fit)]
+        except ScriptError as error:
+            raise ControlError(str(error)) from None
 
     def rules(self, scope: str) -> list[Rule]:
         """What holds in a scope, in the order in which it is asked."""
         self._reload()
-        with self._lock:
-            return [*self._scope(scope).rules, *self._file_rules]
+        return [rule for _, rule in self._named(scope)]
+
+    def _named(self, scope: str) -> list[Named]:
+        return [*((rule.place, rule) for rule in self._scopes.rules(scope)), *self._file_rules]
 
     def forget_rules(self, scope: str) -> None:
         """Forget the rules told in a scope; those of the file still hold."""
-        with self._lock:
-            self._scope(scope).rules.clear()
+        self._scopes.forget_rules(scope)
 
     def arm(self, scope: str, text: str, times: int | None) -> None:
         """Let a fault strike the next requests. Raises ControlError."""
-        armed = self._arm(text, times)
-        with self._lock:
-            self._scope(scope).armed.append(armed)
+        try:
+            self._scopes.arm(scope, text, times)
+        except (UnknownFaultError, BadFaultError) as error:
+            raise ControlError(str(error)) from None
 
-    def armed(self, scope: str) -> list[Armed]:
-        with self._lock:
-            return [*self._scope(scope).armed]
+    def armed(self, scope: str) -> list[Waiting]:
+        return self._scopes.waiting(scope)
 
     def disarm(self, scope: str) -> None:
         """Forget the faults that wait in a scope; those of the command line still hold."""
-        with self._lock:
-            self._scope(scope).armed.clear()
+        self._scopes.disarm(scope)
 
     def reset(self, scope: str | None = None) -> None:
-        """Forget what one scope was told and asked, or all of them; the file and the command line still hold."""
-        with self._lock:
-            self.journal.forget(scope)
-            if scope is None:
-                self._scopes.clear()
-            else:
-                self._scopes.pop(scope, None)
-
-    def _scope(self, name: str) -> Scope:
-        if name in self._scopes:
-            self._scopes.move_to_end(name)
-        else:
-            self._scopes[name] = Scope(tuple(arm(text, seed=self.config.seed) for text in self._sometimes))
-            if len(self._scopes) > MOST_SCOPES:
-                self._scopes.popitem(last=False)
-        return self._scopes[name]
+        """Forget what one scope was told and asked, or all of them, and where a recording stands; files and options still hold."""
+        self.journal.forget(scope)
+        if scope is None:
+            self.store.room(REPLAYED).clear()
+        self._scopes.forget(scope)
 
     # ------------------------------------------------------------ the file
 
-    def _read(self, path: Path) -> tuple[Rule, ...]:
+    def _read(self, path: Path) -> tuple[Named, ...]:
+        """The rules of the script, whose calls are counted anew when its text changes."""
         rules = read_script(path)
         self._fit(rules)
-        return rules
+        edition = _edition(path)
+        return tuple((f"{edition} {rule.place}", rule) for rule in rules)
 
     def _fit(self, rules: Iterable[Rule]) -> None:
         for rule in rules:
@@ -305,24 +263,12 @@ class Desk:
                 log.warning("the script was changed, but the last good one is kept: %s", error)
 
 
-def _first(rules: Sequence[Rule], request: Request, headers: Mapping[str, str], scope: Scope) -> Rule | None:
-    """The first rule that answers; each whose conditions are met counts the call, whether it answers or not."""
-    answers = None
-    for rule in rules:
-        if answers is not None and rule.call is None:
-            continue
-        if next(rule.misses(request, headers), None) is not None:
-            continue
-        scope.seen[rule] = call = scope.seen.get(rule, 0) + 1
-        count = scope.answered.get(rule, 0)
-        if answers is None and rule.call in (None, call) and (rule.times is None or count < rule.times):
-            scope.answered[rule] = count + 1
-            answers = rule
-    return answers
-
-
-def _is_always(armed: Armed) -> bool:
-    return armed.times is None and not armed.after and armed.probability >= 1
+def _edition(path: Path) -> str:
+    """What tells one text of a file from another, on whatever machine it lies."""
+    try:
+        return blake2b(path.read_bytes(), digest_size=8).hexdigest()
+    except OSError:
+        return ""
 
 
 def _stamp(path: Path) -> object:

@@ -126,6 +126,9 @@ class Journal:
             self._bytes += len(body)
             self._trim()
 
+    def close(self, entry: Asked) -> None:
+        """Nothing more will be said of ``entry``."""
+
     def _trim(self) -> None:
         while len(self._entries) > self._most_requests or (self._bytes > self._most_bytes and len(self._entries) > 1):
             self._bytes -= len(self._entries.popleft().raw_body)

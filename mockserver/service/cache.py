@@ -12,7 +12,7 @@ from hashlib import blake2b
 from json import dumps
 
 from mockserver.messages import Reply, Request
-from mockserver.service.state import State
+from mockserver.store import Room
 
 LARGEST = 262_144
 """Bytes of the largest reply that is kept."""
@@ -37,7 +37,7 @@ class ReplyCache:
     ``whole``: a stream is given again in one piece, as the hosted API does, not event by event.
     """
 
-    def __init__(self, identity: str, replies: State, draws: State, *, whole: bool = False) -> None:
+    def __init__(self, identity: str, replies: Room, draws: Room, *, whole: bool = False) -> None:
         self._identity = identity
         self._whole = whole
         self._replies = replies

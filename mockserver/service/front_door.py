@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
@@ -16,7 +15,7 @@ from mockserver.messages import Reply, Request
 from mockserver.service.authorization import check_authorization
 from mockserver.service.cache import BUCKETS, MOST, ReplyCache
 from mockserver.service.loading import Loading
-from mockserver.service.state import State
+from mockserver.store import Store
 
 Generate = Callable[[Request], Reply]
 
@@ -34,16 +33,15 @@ class Clock(Protocol):
 class FrontDoor:
     """One server's."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config, clock: Clock, store: Store) -> None:
         self._tokens = config.tokens
         self._switches = config.switches
-        state = partial(State, url=config.state, clock=clock.now)
         # a clock that several processes share, where they share what it is compared with
-        self.loading = Loading(config.cold, state("models"), clock=clock.time if config.state else clock.now, sleep=clock.sleep)
+        self.loading = Loading(config.cold, store.room("models"), clock=clock.time if store.shared else clock.now, sleep=clock.sleep)
         self.cache = ReplyCache(
             _identity(config),
-            state("replies", most=MOST),
-            state("draws", most=2 * BUCKETS),
+            store.room("replies", most=MOST),
+            store.room("draws", most=2 * BUCKETS),
             whole=self._switches.whole_cached_streams,
         )
 

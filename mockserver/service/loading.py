@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mockserver.errors import ModelLoadingError
-from mockserver.service.state import State
+from mockserver.store import Room
 
 GLANCE = 0.25
 """Seconds after which a request that waits looks again: the model may have been loaded or evicted from outside."""
@@ -20,7 +20,7 @@ class Loading:
     Where the state is shared the clock must be one that all workers share; one that is set back makes a model load anew at most.
     """
 
-    def __init__(self, seconds: float, state: State, *, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
+    def __init__(self, seconds: float, state: Room, *, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
         self._seconds = seconds
         self._state = state
         self._clock = clock

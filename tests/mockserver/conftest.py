@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,7 @@ from werkzeug.test import TestResponse
 
 from mockserver import Config, create_app
 from mockserver.engine.vocabulary import Vocabulary
+from mockserver.serving import reserve
 
 MODEL = "/models/google/gemma-2-2b-it"
 
@@ -86,3 +90,40 @@ def read_events() -> Callable[[TestResponse], list[Any]]:
         return [json.loads(frame.removeprefix("data: ")) for frame in frames]
 
     return read
+
+
+class RedisServer:
+    """A real Redis on a port of its own, that can be stopped and started again, empty."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        with reserve("127.0.0.1", 0) as reserved:
+            port = str(reserved.getsockname()[1])
+        self.url = f"redis://127.0.0.1:{port}/0"
+        self._command = [program, "--port", port, "--save", "", "--dir", str(folder)]
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        while "Ready to accept connections" not in (line := self._process.stdout.readline()):
+            assert line, "redis-server ended"
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.communicate()
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    pytest.importorskip("redis", reason="redis is not installed")
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not on PATH")
+    server = RedisServer(program, tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    return redis_server.url

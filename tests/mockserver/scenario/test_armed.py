@@ -10,8 +10,11 @@ from mockserver.scenario.faults import UnknownFaultError
 
 def struck(text: str, requests: int, seed: int = 0) -> list[int]:
     """The numbers of the requests that are struck."""
-    armed = arm(text, seed=seed)
-    return [number for number in range(1, requests + 1) if armed.strikes()]
+    armed, found = arm(text, seed=seed), list[int]()
+    for seen in range(requests):
+        if armed.strikes(seen, len(found)):
+            found.append(seen + 1)
+    return found
 
 
 def test_a_name_alone_strikes_always() -> None:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import shutil
-import subprocess
-import time
-from collections.abc import Iterator
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from mockserver import Config, create_app
 from mockserver.config import ConfigError
-from mockserver.service.state import PAUSE, State, address_of
-from mockserver.serving import reserve
+from mockserver.store import PAUSE, SAME, Store, address_of
 
 NOBODY = "redis://:secret@127.0.0.1:1/0"
 
 
 def test_memory_keeps_the_newest() -> None:
-    state = State("a", most=3)
+    state = Store().room("a", most=3)
     for number in range(10):
         state.put(str(number), number)
 
@@ -29,23 +24,71 @@ def test_memory_keeps_the_newest() -> None:
 
 
 def test_the_first_value_stays() -> None:
-    state = State("a")
+    state = Store().room("a")
 
     assert [state.put_first("x", 1), state.put_first("x", 2), state.get("x")] == [1, 1, 1]
 
 
 def test_counting_begins_at_one() -> None:
-    state = State("a")
+    state = Store().room("a")
 
     assert [state.count("x"), state.count("x"), state.count("y")] == [1, 2, 1]
 
 
 def test_forgotten_is_as_never_known() -> None:
-    state = State("a")
+    state = Store().room("a")
     state.put("x", 1)
     state.forget("x")
 
     assert state.get("x") is None
+
+
+def one_more(value: list[int] | None) -> tuple[list[int], int]:
+    value = value or [0]
+    return [value[0] + 1], value[0]
+
+
+def test_a_step_takes_what_is_there_on() -> None:
+    room = Store().room("a")
+
+    assert [0, 1, [2]] == [room.change("x", one_more), room.change("x", one_more), room.get("x")]
+
+
+def test_a_step_that_changes_nothing_leaves_nothing() -> None:
+    room = Store().room("a")
+    room.change("x", lambda value: (SAME, value))
+
+    assert room.get("x") is None
+
+
+def test_no_step_is_lost_between_threads_and_processes(redis_url: str) -> None:
+    rooms = [Store(redis_url).room("a") for _ in range(4)]
+    with ThreadPoolExecutor(8) as pool:
+        places = [*pool.map(lambda number: rooms[number % 4].change("x", one_more), range(100))]
+
+    assert [*range(100)] == sorted(places)
+
+
+@pytest.mark.parametrize("value", [7, [1, "two", b"\xff", None, 2.5], {"a": [True]}])
+def test_plain_data_comes_back_from_redis(redis_url: str, value: Any) -> None:
+    Store(redis_url).room("a").put("x", value)
+
+    assert value == Store(redis_url).room("a").get("x")
+
+
+def test_what_lies_in_redis_is_never_run(redis_url: str) -> None:
+    import pickle
+
+    import redis
+
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (pytest.fail, ("it was run",))
+
+    with redis.Redis.from_url(redis_url) as client:
+        client.set("textgen-mock/a/x", b"!" + pickle.dumps(Trap()))
+
+    assert Store(redis_url).room("a").get("x") is None
 
 
 def test_an_address_is_shown_without_its_password() -> None:
@@ -65,7 +108,7 @@ def test_the_state_stands_in_no_repr() -> None:
 def test_a_redis_that_is_down_is_told_once_without_its_password(caplog: pytest.LogCaptureFixture) -> None:
     pytest.importorskip("redis", reason="redis is not installed")
     now = [0.0]
-    state = State("a", url=NOBODY, clock=lambda: now[0])
+    state = Store(NOBODY, clock=lambda: now[0]).room("a")
     with caplog.at_level(logging.WARNING, "mockserver"):
         state.put("x", 1)
 
@@ -81,47 +124,3 @@ def test_requests_go_on_without_redis() -> None:
     client = create_app(Config(state=NOBODY)).test_client()
 
     assert client.post("/", json={"inputs": "hi", "parameters": {"max_new_tokens": 2}}).status_code == 200
-
-
-# ---------------------------------------------------------------- a real Redis
-
-
-@pytest.fixture
-def redis_url(tmp_path: Path) -> Iterator[str]:
-    pytest.importorskip("redis", reason="redis is not installed")
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not on PATH")
-    with reserve("127.0.0.1", 0) as reserved:
-        port = reserved.getsockname()[1]
-    server = subprocess.Popen([program, "--port", str(port), "--save", "", "--dir", str(tmp_path)], stdout=subprocess.DEVNULL)
-    import redis
-
-    client = redis.Redis(port=port)
-    for _ in range(100):
-        try:
-            client.ping()
-            break
-        except redis.ConnectionError:
-            time.sleep(0.05)
-    yield f"redis://127.0.0.1:{port}/0"
-    client.close()
-    server.terminate()
-    server.wait()
-
-
-def test_two_workers_share_what_they_keep(redis_url: str) -> None:
-    one, other = (create_app(Config(state=redis_url)).test_client() for _ in range(2))
-    payload = {"inputs": "hi", "parameters": {"max_new_tokens": 4, "do_sample": True}}
-    first = one.post("/", data=json.dumps(payload), content_type="application/json")
-    again = other.post("/", data=json.dumps(payload), content_type="application/json")
-
-    assert first.data == again.data
-    assert again.headers["x-compute-type"] == "cache"
-
-
-def test_two_workers_share_the_state_of_a_model(redis_url: str) -> None:
-    one, other = (create_app(Config(state=redis_url, cold=30.0)).test_client() for _ in range(2))
-    one.post("/", json={"inputs": "hi"})
-
-    assert other.get("/_mock/models").json[0]["state"] == "loading"
