@@ -18,9 +18,10 @@ from mockserver.errors import ApiError, ModelNotFoundError, NotFoundError
 from mockserver.messages import Prefill, Reply, Request, Step
 from mockserver.scenario.cassette import open_cassette
 from mockserver.scenario.desk import Desk, ToldText, Visit
-from mockserver.scenario.pacing import Clock, Pacing, SystemClock, pace
+from mockserver.scenario.pacing import Clock, Pacing, SystemClock, hold, pace
 from mockserver.scenario.scripts import Rule
 from mockserver.service.front_door import FrontDoor
+from mockserver.service.streams import Streams
 from mockserver.store import Store
 from mockserver.wire import sse
 from mockserver.wire.contract import Contract
@@ -101,6 +102,7 @@ class Answerer:
         self._cassette = open_cassette(config, clock, store)
         self._pacing = Pacing(ttft=config.ttft, itl=config.itl, jitter=config.jitter, seed=config.seed)
         self.front_door = FrontDoor(config, clock, store)
+        self._streams = Streams()
         self._read_again = lru_cache(KNOWN_REQUESTS)(self._read)
 
     def answer(
@@ -195,6 +197,8 @@ class Answerer:
 
     def _generate(self, asked: Request, visit: Visit, told: ToldText | None, in_list: bool) -> Reply:
         seams = visit.seams
+        if asked.stream and self.config.paced and told is None and not visit.faults:
+            return self._pace_stream(asked, visit)
         began = self.desk.clock.now()
         request = seams.request(asked)
         language_model = self._load(request.model, request.parameters.adapter_id)
@@ -203,17 +207,30 @@ class Answerer:
         if self.config.paced or seams.paced:
             made = (pace(events, seams.deadlines(self._pacing.deadlines(asked)), visit.start, self.desk.clock) for events in made)
         sequences = (seams.steps(events, asked) for events in made)
-        compute_type = self.config.switches.compute_type
-        headers = compute_headers(len(asked.inputs), compute_type) if compute_type else ()
+        headers = self._compute_headers(asked)
         if request.stream:
             events = seams.events(stream_events(request, next(sequences)), asked)
             return Reply(200, (*sse.HEADERS, *headers), seams.frames(sse.frames(events), asked))
         planned = self.desk.clock.now()
         completions = rank([collect(events) for events in sequences])
-        if compute_type:
+        if headers:
             headers += timing_headers(completions[0], Timing(planned - began, self.desk.clock.now() - planned))
         reply = seams.reply(plain_reply(request, completions), asked)
         return Reply(200, (*JSON_HEADERS, *headers), write_json([reply] if in_list else reply).encode("ascii"))
+
+    def _pace_stream(self, asked: Request, visit: Visit) -> Reply:
+        """The stream that the model gives by itself, each frame held back; the same one is not made anew for each who asks."""
+
+        def make() -> Iterator[bytes]:
+            model = self._load(asked.model, asked.parameters.adapter_id)
+            return sse.frames(stream_events(asked, generate(plan(asked, model.vocabulary, self.config), model)))
+
+        frames = hold(self._streams.open(asked, make), self._pacing.deadlines(asked), visit.start, self.desk.clock)
+        return Reply(200, (*sse.HEADERS, *self._compute_headers(asked)), frames)
+
+    def _compute_headers(self, asked: Request) -> tuple[tuple[str, str], ...]:
+        compute_type = self.config.switches.compute_type
+        return compute_headers(len(asked.inputs), compute_type) if compute_type else ()
 
     def _steps(
         self, todo: Plan, model: LanguageModel, sequence: int, told: ToldText | None, visit: Visit

@@ -55,10 +55,11 @@ class Answer(Response):
         self._on_close = []
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if not isinstance(self.response, list) or environ["REQUEST_METHOD"] == "HEAD" or self._on_close:
+        closes = isinstance(self.response, list) or hasattr(self.response, "close")
+        if not closes or self._on_close or environ["REQUEST_METHOD"] == "HEAD":
             return super().__call__(environ, start_response)
         start_response(self.status, self.headers.to_wsgi_list())
-        return self.response
+        return self.response  # type: ignore[return-value]  # bytes, all of it
 
 
 class _KnownPaths(MapAdapter):

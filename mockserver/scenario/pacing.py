@@ -99,6 +99,13 @@ def pace(events: Iterator[Prefill | Step], deadlines: Iterator[float], start: fl
         yield event
 
 
+def hold(frames: Iterator[bytes], deadlines: Iterator[float], start: float, clock: Clock) -> Iterator[bytes]:
+    """``frames`` of a stream, each held back until its deadline after ``start``."""
+    for frame in frames:
+        wait_until(start + next(deadlines), clock)
+        yield frame
+
+
 def wait_until(moment: float, clock: Clock) -> None:
     left = moment - clock.now()
     if left > 0:

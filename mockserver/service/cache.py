@@ -55,7 +55,7 @@ class ReplyCache:
             return None
         headers, frames = kept
         named = tuple((name, value) for name, value in headers)
-        return Reply(200, (*named, MARK), b"".join(frames) if self._whole or len(frames) == 1 else iter(frames))
+        return Reply(200, (*named, MARK), b"".join(frames) if self._whole or len(frames) == 1 else (frame for frame in frames))
 
     def keep(self, key: str, reply: Reply) -> Reply:
         """``reply`` as it is to be sent: kept at once when it is whole, at its end when it is a stream."""
