@@ -17,6 +17,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from inspect import signature
 from itertools import pairwise, takewhile
 from pathlib import Path
 from threading import Lock
@@ -175,6 +176,7 @@ class Reader:
         self._torch = torch
         self._network = network
         self._cache_class = cache_class
+        self._cache_name = _cache_name(network)
         self._cache: Any = None
         self._ids: list[int] = []
         self._lock = Lock()
@@ -210,7 +212,7 @@ class Reader:
         self.passes += 1
         with self._torch.inference_mode():
             given = self._torch.tensor([ids], device=self._network.device)
-            return self._network(input_ids=given, past_key_values=cache, use_cache=cache is not None).logits[0]
+            return self._network(input_ids=given, use_cache=cache is not None, **{self._cache_name: cache}).logits[0]
 
     def _bring(self, rows: Any) -> NDArray[np.float32]:
         brought: NDArray[np.float32] = rows.float().cpu().numpy()
@@ -420,6 +422,11 @@ def _cache_class(transformers: Any, network: Any) -> Callable[[], Any] | None:
     kinds = {type(layer) for layer in transformers.DynamicCache(config=network.config.get_text_config()).layers}
     cache_class: Callable[[], Any] = transformers.DynamicCache
     return cache_class if supported and kinds <= {layers.DynamicLayer, layers.DynamicSlidingWindowLayer} else None
+
+
+def _cache_name(network: Any) -> str:
+    """The argument for keys and values: transformers 5.24 renamed it, network by network."""
+    return "cache" if "cache" in signature(network.forward).parameters else "past_key_values"
 
 
 def _first_line(error: Exception) -> str:
