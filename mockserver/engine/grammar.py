@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mockserver.engine.schema_costs import why_too_costly
+from mockserver.engine.schema_numbers import narrow_numbers
 from mockserver.engine.vocabulary import Vocabulary
 from mockserver.errors import GenerationError, ValidationError
 from mockserver.messages import Grammar
@@ -53,13 +55,29 @@ class Walk:
 
     def __init__(self, matcher: LLMatcher, vocabulary: Vocabulary) -> None:
         self._matcher = matcher
+        self._vocabulary = vocabulary
         self._eos_id = vocabulary.eos_id
+        self._special = _special(vocabulary)
 
     def allowed(self) -> NDArray[np.bool_]:
         """(V,) True for each token that may come next, the end token where the text may end. Raises GenerationError."""
         mask = np.frombuffer(self._matcher.compute_logit_bias(), np.uint8)
         self._check()
-        return np.not_equal(mask, 0)
+        allowed = np.not_equal(mask, 0)
+        if allowed[self._special].any() and not self._matcher.is_accepting():
+            self._spell_names(allowed)
+        return allowed
+
+    def _spell_names(self, allowed: NDArray[np.bool_]) -> None:
+        """Where only one text may follow and it has the name of a special token in it: that text, letter by letter.
+
+        The library takes the name for the token, which would end the text inside the grammar.
+        """
+        allowed[self._special] = False
+        if not allowed.any():
+            text, spelled = self._matcher.compute_ff_bytes(), self._vocabulary.token_bytes
+            allowed[[token for token in range(len(allowed)) if spelled(token) and text.startswith(spelled(token))]] = True
+            allowed[self._special] = False
 
     def accept(self, token: int) -> None:
         """Go on with ``token``, one of those allowed. Raises GenerationError."""
@@ -77,8 +95,10 @@ def compile_grammar(grammar: Grammar, vocabulary: Vocabulary) -> CompiledGrammar
     from llguidance import LLMatcher, LLParserLimits
 
     limits = LLParserLimits(max_lexer_states=LEXER_STATES, verbose_errors=False)
-    source = _regex(grammar.value) if grammar.type == "regex" else _json(grammar.value)
-    matcher = LLMatcher(_tokenizer(vocabulary), source, log_level=0, limits=limits)
+    for source in (_regex(grammar.value),) if grammar.type == "regex" else _json(grammar.value):
+        matcher = LLMatcher(_tokenizer(vocabulary), source, log_level=0, limits=limits)
+        if "Unsatisfiable" not in matcher.get_error():
+            break
     if matcher.is_error():
         raise _refusal(matcher.get_error())
     compiled = CompiledGrammar(matcher, vocabulary)
@@ -93,6 +113,11 @@ def _tokenizer(vocabulary: Vocabulary) -> LLTokenizer:
     return LLTokenizer(vocabulary.json, n_vocab=vocabulary.size, eos_token=vocabulary.eos_id)
 
 
+@lru_cache(maxsize=4)
+def _special(vocabulary: Vocabulary) -> NDArray[np.int64]:
+    return np.array([token for token in range(vocabulary.size) if vocabulary.is_special(token)], np.int64)
+
+
 def _regex(pattern: str) -> str:
     from llguidance import LLMatcher
 
@@ -101,8 +126,11 @@ def _regex(pattern: str) -> str:
     return source
 
 
-def _json(text: str) -> str:
-    """Without white space between the parts: a model that may write some goes on writing it."""
+def _json(text: str) -> Iterator[str]:
+    """Without white space between the parts: a model that may write some goes on writing it.
+
+    First with narrower numbers, then, where they are at odds with other parts of the schema, as it is.
+    """
     from llguidance import LLMatcher
 
     try:
@@ -111,15 +139,18 @@ def _json(text: str) -> str:
         raise _refusal(f"`value` is not JSON: {error}") from None
     if not isinstance(schema, dict):
         raise _refusal("a JSON Schema is an object here")
+    if why := why_too_costly(schema):
+        raise _refusal(f"it is too costly: {why}")
     schema.pop("x-guidance", None)  # the library's own switches are not part of the API
     _check_schema(schema)
     for pattern in _patterns(schema):
         _check_length(pattern)
-    try:
-        source: str = LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False})
-    except ValueError as error:
-        raise _refusal(str(error)) from None
-    return source
+    narrowed = narrow_numbers(schema)
+    for version in (schema,) if narrowed == schema else (narrowed, schema):
+        try:
+            yield LLMatcher.grammar_from_json_schema(version, overrides={"whitespace_flexible": False})
+        except ValueError as error:
+            raise _refusal(str(error)) from None
 
 
 def _check_schema(schema: dict[str, Any]) -> None:

@@ -84,7 +84,7 @@ class Chain:
         sequence: int = 0,
         allowed: NDArray[np.bool_] | None = None,
     ) -> Choice:
-        """The token after ``context``.
+        """The token after ``context``, with its logprob (statement details.tokens.logprob).
 
         logits: (V,) int32 in 2^-10 nat, V at most 2^20, never modified. context: ids of the prompt and of what was generated.
         allowed: (V,) the grammar's mask. step counts from 0, sequence tells the sequences of ``best_of`` apart.
@@ -106,7 +106,7 @@ class Chain:
         context: Sequence[int] | NDArray[np.integer],
         allowed: NDArray[np.bool_] | None = None,
     ) -> Distribution:
-        """Everything that is left after the warpers.
+        """Everything that is left after the warpers (statement parameters.do_sample.probabilities).
 
         >>> Chain(Settings(top_k=2)).distribution(np.array([0, 1024, -1024], np.int32), []).ids.tolist()
         [1, 0]
@@ -176,7 +176,7 @@ class Chain:
 
 
 def raw_logprob(logits: NDArray[np.int32], id: int) -> float:
-    """log_softmax of the untouched logits at ``id``, as reported for the prompt.
+    """log_softmax of the untouched logits at ``id``, as reported for the prompt (statement details.prefill.logprob).
 
     >>> raw_logprob(np.array([0, 0], np.int32), 1)
     -0.693147

@@ -25,6 +25,8 @@ def random_word(seed: int, step: int, sequence: int) -> int:
 def target(word: int, total: int) -> int:
     """The word as a number in 0..total-1, each as likely as the next but for one part in 2^64 / total.
 
+    The high half of a product: Lemire 2019, https://arxiv.org/abs/1805.10941, without its step of rejection.
+
     >>> target(0, 10), target(2**63, 10), target(2**64 - 1, 10)
     (0, 5, 9)
     """
@@ -34,6 +36,8 @@ def target(word: int, total: int) -> int:
 def draw(cumulative: NDArray[np.int64], word: int, total: int) -> int:
     """Place in the ranking, with the chance weight/total: the inverse of the cumulative weights at a random point.
 
+    Devroye 1986, Non-Uniform Random Variate Generation, section III.2, http://luc.devroye.org/rnbookindex.html
+
     >>> draw(np.cumsum([4, 3, 2, 1]), 2**63, 10)
     1
     """
@@ -42,6 +46,8 @@ def draw(cumulative: NDArray[np.int64], word: int, total: int) -> int:
 
 def count_top(distances: NDArray[np.int64], top_n_tokens: int) -> int:
     """How many of the ranking are the top_n_tokens likeliest, ties with the last one included.
+
+    Statement parameters.top_n_tokens.likeliest; text-generation-inference, ``tokens.py``, ``batch_top_tokens``.
 
     >>> count_top(np.array([0, 4, 4, 9]), 2), count_top(np.array([0, 4, 4, 9]), 0), count_top(np.array([0]), 5)
     (3, 0, 1)

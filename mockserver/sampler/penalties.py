@@ -44,7 +44,7 @@ def penalise(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The ids that occur in the context (ascending, once each) and their scores in 2^-20 nat.
 
-    Repetition comes first, frequency after it.
+    Repetition comes first, frequency after it, as in text-generation-inference (``tokens.py``, ``NextTokenChooser``).
 
     >>> penalise(np.array([0, 2048, -1024], np.int32), np.array([2, 1, 1]), repetition_penalty=2.0, frequency_penalty=None)
     (array([1, 2]), array([ 1048576, -2097152]))
@@ -61,7 +61,7 @@ def penalise(
 
 
 def count(context: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The ids that occur, ascending, and how often each does.
+    """The ids that occur, ascending, and how often each does: the counts of statement parameters.frequency_penalty.penalizes.
 
     >>> [array.tolist() for array in count(np.array([7, 3, 7]))]
     [[3, 7], [1, 2]]

@@ -2,7 +2,8 @@
 
 A vocabulary is long and a step looks at little of it, so sorting all of it is the last resort: ``nearest`` finds the first k by
 the largest values of blocks, ``covering`` finds the tokens that carry a given weight. Whatever the way, what comes out is the
-beginning of the same ranking, with the same numbers. Knows nothing of parameters.
+beginning of the same ranking, with the same numbers: the order of text-generation-inference (``logits_process.py``, a whole sort for
+each warper), with ties told apart by id, which a sort there leaves open. Knows nothing of parameters.
 """
 
 from __future__ import annotations
@@ -67,7 +68,11 @@ def _unpack(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int6
 
 
 def weighed(ids: NDArray[np.int64], distances: NDArray[np.int64], weights: NDArray[np.int64]) -> Ranking:
-    """The ranking of tokens that are already in order."""
+    """The ranking of tokens that are already in order.
+
+    >>> weighed(np.array([4, 2]), np.array([0, 1 << 20]), np.array([30, 10])).cumulative.tolist()
+    [30, 40]
+    """
     cumulative = weights.cumsum()
     return Ranking(ids, distances, weights, cumulative, int(cumulative[-1]))
 

@@ -23,6 +23,8 @@ def _ratio(part: float) -> tuple[int, int]:
 def share(part: float, total: int) -> int:
     """The smallest whole weight that is at least ``part`` of the total, at least 1; exact.
 
+    What top_p and typical_p call their mass (statements parameters.top_p.keeps, parameters.typical_p.keeps).
+
     >>> share(0.5, 10), share(0.5, 11), share(0.1, 10), share(0.0, 11)
     (5, 6, 1, 1)
     """
@@ -56,6 +58,8 @@ def keep_top_p(cumulative: NDArray[np.int64], total: int, top_p: float) -> int:
 
 def mean_distance(distances: NDArray[np.int64], weights: NDArray[np.int64], total: int) -> int:
     """Sum of weight * distance over the total of the weights, rounded down; exact.
+
+    The entropy of Meister et al. 2023 (see keep_typical), https://arxiv.org/abs/2202.00666, but for log Z.
 
     Distances (ascending) are taken a few bits at a time, so few that no sum reaches 2^63.
 

@@ -83,7 +83,11 @@ class Tables(NamedTuple):
 
 @lru_cache(maxsize=16)
 def tables(temperature: float) -> Tables:
-    """The tables of a temperature, as long as weights last."""
+    """The tables of a temperature, as long as weights last: exp(-distance / temperature), the softmax but for its sum.
+
+    >>> tables(1.0).rounded[:2].tolist()  # 2^42, and 2^42 * 0.999024
+    [4398046511104, 4393753640278]
+    """
     length = min(int(_VANISHED * 1024.0 * temperature) + 2, _LONGEST_TABLE)
     rough, rest = _split_weights(np.arange(0, length, _RUN), np.arange(_RUN), temperature)
     by_step = np.multiply.outer(rough, rest).ravel()[:length]
@@ -187,7 +191,7 @@ def logarithm(total: int) -> float:
 
 
 def report(distance: int, temperature: float, log_total: float) -> float:
-    """Logprob of a token at this distance, rounded to 6 decimals; never above 0 and never -0.0.
+    """Logprob of a token at this distance, rounded to 6 decimals; never above 0 and never -0.0 (statement details.tokens.logprob).
 
     >>> report(0, 1.0, logarithm(4 * ONE))
     -1.386294
@@ -198,7 +202,11 @@ def report(distance: int, temperature: float, log_total: float) -> float:
 
 
 def report_all(distances: NDArray[np.int64], temperature: float, log_total: float) -> NDArray[np.float64]:
-    """:func:`report` for many distances at once; the same bits."""
+    """:func:`report` for many distances at once; the same bits.
+
+    >>> report_all(np.array([0, 1 << 20]), 2.0, 0.0).tolist()
+    [0.0, -0.5]
+    """
     nats = distances / temperature / SCORES_PER_NAT + log_total
     reported: NDArray[np.float64] = np.rint(nats * -1e6) / 1e6 + 0.0  # + 0.0 turns -0.0 into 0.0
     return reported

@@ -23,12 +23,12 @@ Int32 = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A window perceptron in integers: W last tokens, E numbers each, then H, then N, then a logit for each of V tokens.
+    """A window perceptron in integers: W last tokens, E numbers each, then H, then N, then a logit for each of V tokens::
 
-    >>> # x = embedding[window]                                    (W * E), int8
-    >>> # h = clip((hidden @ x + hidden_bias) >> hidden_shift, 0, 127)       (H)
-    >>> # n = clip((narrow @ h + narrow_bias) >> narrow_shift, -127, 127)    (N)
-    >>> # logits = head @ n + head_bias            (V), int32 in units of 2^-10 nat
+    x = embedding[window]                                    (W * E), int8
+    h = clip((hidden @ x + hidden_bias) >> hidden_shift, 0, 127)       (H)
+    n = clip((narrow @ h + narrow_bias) >> narrow_shift, -127, 127)    (N)
+    logits = head @ n + head_bias            (V), int32 in units of 2^-10 nat
     """
 
     embedding: Int8  # (V, E)

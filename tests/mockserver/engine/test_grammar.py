@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jsonschema_rs
@@ -16,6 +18,7 @@ from mockserver.engine.generate import collect, generate
 from mockserver.engine.grammar import compile_grammar, written_out
 from mockserver.engine.model import Model
 from mockserver.engine.plan import Plan
+from mockserver.engine.schema_costs import why_too_costly
 from mockserver.engine.vocabulary import Vocabulary
 from mockserver.errors import ApiError, ValidationError
 from mockserver.messages import Finished, FinishReason, Grammar
@@ -116,28 +119,33 @@ SCHEMAS = st.recursive(
         st.just({"type": "boolean"}),
         st.just({"type": "null"}),
         st.builds(lambda low, span: {"type": "integer", "minimum": low, "maximum": low + span}, st.integers(-9, 9), st.integers(0, 99)),
-        st.builds(lambda low: {"type": "number", "minimum": low, "maximum": low + 5}, st.integers(-9, 9)),
+        st.builds(
+            lambda low, least, most: {"type": "number", least: low, most: low + 0.5},
+            st.integers(-9, 9), st.sampled_from(["minimum", "exclusiveMinimum"]), st.sampled_from(["maximum", "exclusiveMaximum"]),
+        ),
+        st.just({"type": ["number", "null"]}),
         st.builds(lambda low: {"type": "string", "minLength": low, "maxLength": low + 4}, st.integers(0, 3)),
-        st.builds(lambda members: {"enum": members}, st.lists(st.sampled_from([1, "é", None, True, "two words"]), min_size=1)),
+        st.builds(lambda members: {"enum": members}, st.lists(st.sampled_from([1, "é", None, True, "two words", "</s>"]), min_size=1)),
+        st.builds(lambda value: {"const": value}, st.sampled_from(["</s>", "", [1, {"a": []}], -2.5])),
         st.just({"type": "string", "pattern": "^[a-c]{2,4}$"}),
     ),
     lambda inner: st.one_of(
         st.builds(
-            lambda properties, extra: {
-                "type": "object", "properties": properties, "required": sorted(properties), "additionalProperties": extra,
+            lambda properties, left_out: {
+                "type": "object", "properties": properties, "required": sorted(properties)[left_out:], "additionalProperties": False,
             },
-            st.dictionaries(NAMES, inner, max_size=3), st.just(False),
+            st.dictionaries(NAMES, inner, max_size=3), st.integers(0, 2),
         ),
         st.builds(lambda items, low: {"type": "array", "items": items, "minItems": low, "maxItems": low + 2}, inner, st.integers(0, 2)),
         st.builds(lambda options: {"anyOf": options}, st.lists(inner, min_size=1, max_size=3)),
     ),
-    max_leaves=5,
+    max_leaves=8,
 )  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None)
-@given(value=SCHEMAS, seed=st.integers(0, 2**64 - 1))
-def test_text_generated_to_its_end_satisfies_the_schema(value: Any, seed: int) -> None:
+@settings(max_examples=200, deadline=None)
+@given(value=SCHEMAS, seed=st.none() | st.integers(0, 2**64 - 1))
+def test_text_generated_to_its_end_satisfies_the_schema(value: Any, seed: int | None) -> None:
     finished = run(schema(value), seed=seed)
 
     if finished.finish_reason is FinishReason.EOS_TOKEN:
@@ -166,6 +174,47 @@ def test_a_schema_that_cannot_be_kept_is_refused_with_the_reason(value: Any, rea
     assert reason in refuse(schema(value))
 
 
+NAMES_OF_TOKENS = [
+    (regex("a</s>b"), "a</s>b"),
+    (schema({"const": "</s>"}), '"</s>"'),
+    (schema({"enum": ["</s></s>"]}), '"</s></s>"'),
+]
+
+
+@pytest.mark.parametrize(("grammar", "text"), NAMES_OF_TOKENS)
+def test_the_name_of_the_end_token_in_a_grammar_is_text(grammar: Grammar, text: str) -> None:
+    """The library alone would take it for the token, and end the text there."""
+    finished = run(grammar)
+
+    assert (finished.finish_reason, finished.generated_text) == (FinishReason.EOS_TOKEN, text)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_number_is_one_that_readers_of_json_hold(seed: int) -> None:
+    """Without bounds the library writes exponents of any length, and a reader makes them infinite."""
+    numbers = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
+    finished = run(schema(numbers), seed=seed)
+
+    assert finished.finish_reason is FinishReason.EOS_TOKEN
+    assert all(abs(number) <= 1e15 for number in json.loads(finished.generated_text))
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 0.5), (1, 1.5), (-1.5, -1), (-0.5, 0)])
+def test_an_exclusive_bound_is_outside(low: float, high: float) -> None:
+    number = {"type": "number", "exclusiveMinimum": low, "exclusiveMaximum": high}
+
+    for seed in range(10):
+        finished = run(schema(number), seed=seed, max_new_tokens=40)
+        if finished.finish_reason is FinishReason.EOS_TOKEN:
+            assert low < float(finished.generated_text) < high
+
+
+def test_numbers_that_other_parts_of_a_schema_place_far_out_are_kept() -> None:
+    far = {"allOf": [{"type": "number"}, {"minimum": 2e15, "maximum": 3e15}]}
+
+    assert compile_grammar(schema(far), Vocabulary.shipped())
+
+
 @pytest.mark.parametrize("text", ["", "{", "type: object", "{}{}", "[" * 100_000])
 def test_text_that_is_no_json_is_refused(text: str) -> None:
     assert refuse(Grammar("json", text))
@@ -187,6 +236,13 @@ def test_the_librarys_own_switches_are_not_taken_from_a_schema() -> None:
 
 # ---------------------------------------------------------------- time
 
+
+def chain(link: Callable[[Any], Any], length: int) -> Any:
+    """A schema whose references lead from one to the next."""
+    links = {f"d{n}": link({"$ref": f"#/$defs/d{n + 1}"}) for n in range(length)}
+    return {"$ref": "#/$defs/d0", "$defs": {**links, f"d{length}": {"type": "null"}}}
+
+
 HOSTILE = [
     regex("(a?){500}a{500}"),
     regex("x{100000}"),
@@ -202,6 +258,24 @@ HOSTILE = [
     schema({"type": "string", "minLength": 1_000_000}),
     schema({"type": "object", "properties": {f"k{n}": {"enum": [f"v{m}" for m in range(100)]} for n in range(800)}}),
     schema({"anyOf": [{"const": "x" * n} for n in range(1, 1500)]}),
+    regex("(?=a)b"),
+    regex("|".join(f"{n:06}" for n in range(100_000))),
+    schema({"$ref": "#"}),
+    schema(
+        {"$ref": "#/$defs/n", "$defs": {"n": {"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}, "required": ["n"]}}}
+    ),
+    schema({"type": "null", "description": "x" * 1_000_000}),
+    schema({"const": "x" * 1_000_000}),
+    schema({"enum": [f"{n:08}" for n in range(80_000)]}),
+    schema({"const": [*range(20_000)]}),
+    schema({"type": "object", "properties": {f"k{n:06}": {"type": "integer"} for n in range(30_000)}}),
+    schema({"anyOf": [{"type": "number", "minimum": n + 0.5, "exclusiveMaximum": n * 1000 + 1.5} for n in range(12_000)]}),
+    schema({"type": "integer", "multipleOf": 999_983}),
+    schema({"allOf": [{"type": "integer", "multipleOf": 997}, {"type": "integer", "multipleOf": 991}]}),
+    schema(chain(lambda after: after, 20_000)),
+    schema(chain(lambda after: {"type": "array", "prefixItems": [after, after], "minItems": 2, "items": False}, 40)),
+    Grammar("json", '{"type":"array","items":' * 600 + "{}" + "}" * 600),
+    Grammar("json", '{"anyOf":[' * 300 + "{}" + "]}" * 300),
 ]
 
 
@@ -216,3 +290,36 @@ def test_a_hostile_grammar_ends_soon_with_a_result_or_an_error(grammar: Grammar)
     assert time.process_time() - begin < 2
     assert "`grammar`" in complaint
     assert len(complaint) < 400
+
+
+LINKS: dict[str, Callable[[Any], Any]] = {
+    "reference": lambda after: after,
+    "items": lambda after: {"type": "array", "items": after},
+    "properties": lambda after: {"type": "object", "properties": {"a": after}, "required": ["a"]},
+    "prefixItems": lambda after: {"type": "array", "prefixItems": [after]},
+    "anyOf": lambda after: {"anyOf": [after, {"type": "null"}]},
+    "allOf": lambda after: {"allOf": [after]},
+}
+
+
+@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
+def test_the_deepest_schema_that_is_accepted_fits_the_stack_of_a_thread(link: Callable[[Any], Any]) -> None:
+    """What is too deep for the library ends the process, so the longest chain is tried where the stack is small."""
+    longest = max(length for length in range(1, 260) if not why_too_costly(chain(link, length)))
+    ended: list[object] = []
+
+    def compile_it() -> None:
+        try:
+            ended.append(compile_grammar(schema(chain(link, longest)), Vocabulary.shipped()))
+        except ApiError as error:
+            ended.append(error)
+
+    before = threading.stack_size(1 << 20)
+    try:
+        thread = threading.Thread(target=compile_it)
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+
+    assert len(ended) == 1
