@@ -52,10 +52,14 @@ class Budget:
         if pause:
             time.sleep(pause)
 
+    def hold(self, seconds: float) -> None:
+        """Nobody's turn comes for so long: the endpoint asked for it."""
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
+
     def _turn(self, now: float) -> float:
-        """Seconds until this request's turn; the turns are 1/rate apart."""
-        if not self.rate:
-            return 0.0
+        """Seconds until this request's turn: turns are 1/rate apart, and none comes while the endpoint asked to wait."""
         turn = max(now, self._next)
-        self._next = turn + 1 / self.rate
+        if self.rate:
+            self._next = turn + 1 / self.rate
         return turn - now

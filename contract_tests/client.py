@@ -1,8 +1,8 @@
 """Case -> Exchange over HTTP, and nothing else: the suite's only I/O with the endpoint.
 
 It judges nothing, follows no redirect, and never raises for what a server does: that is in the Exchange.
-Two answers are not taken as the reply but waited for, as the page and RFC 9110 say: a 503 with the time that loading takes is asked
-again with `x-wait-for-model`, and a 429 after its Retry-After.
+Some answers are not taken as the reply: a 503 with the time that loading takes is asked again with `x-wait-for-model`, and a 429 after
+its Retry-After, as the page and RFC 9110 say; a connection that broke before anything came is tried once more.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import islice
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from itertools import chain, islice
 
 import httpx
 import tenacity
 
 from contract_tests.budget import Budget
+from contract_tests.deadline import DeadlineTransport, ends_within
 from contract_tests.exchange import Case, Chunk, Exchange, Headers
 from contract_tests.observation import is_number, parse
 
@@ -25,8 +28,14 @@ WAIT = ("x-wait-for-model", "true")
 LARGEST_BODY = 8 * 2**20
 """Bytes of a reply that are read; no documented reply comes near it."""
 
+KEPT_BODY = 64 * 2**10
+"""Bytes that are kept of a reply that is larger than that: enough to show what it was."""
+
 PATIENCE = 60.0
 """Seconds that one request waits for a model that loads or a rate limit that passes."""
+
+CONNECTIONS = 64
+"""Connections at a time, at most."""
 
 
 class Client:
@@ -50,7 +59,9 @@ class Client:
         self._token = token
         self._headers = headers
         # trust_env off: a token in ~/.netrc or a proxy in the environment would change what is sent and where
-        self._http = httpx.Client(timeout=timeout, transport=transport, trust_env=False)
+        self._http = httpx.Client(
+            timeout=timeout, transport=transport or DeadlineTransport(connections=CONNECTIONS), trust_env=False
+        )
 
     @property
     def has_token(self) -> bool:
@@ -62,21 +73,28 @@ class Client:
 
     def send(self, case: Case) -> Exchange:
         """Send ``case``, wait while the endpoint asks for it, and return what came. BudgetSpent before anything is sent."""
-        exchange = self._send_once(case)
+        exchange = self._try(case)
         if is_loading(exchange):
-            waited = self._send_once(replace(case, headers=(*case.headers, WAIT)), timeout=PATIENCE)
+            waited = self._try(replace(case, headers=(*case.headers, WAIT)), timeout=PATIENCE)
             self.loading.append((exchange, waited))
             exchange = waited
         if asked_to_wait(exchange) is None:
             return exchange
+        attempts = chain([exchange], iter(lambda: self._try(case), None))
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda exchange: asked_to_wait(exchange) is not None),
             wait=lambda state: asked_to_wait(state.outcome.result()) or 0.0 if state.outcome else 0.0,
             stop=tenacity.stop_before_delay(PATIENCE),
+            sleep=self.budget.hold,
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        waited_for: Exchange = retrying(self._send_once, case)
+        waited_for: Exchange = retrying(lambda: next(attempts))
         return waited_for
+
+    def _try(self, case: Case, *, timeout: float | None = None) -> Exchange:
+        """Send ``case``, once more where the line broke before anything came: that may be the network's fault, or an idle line's."""
+        exchange = self._send_once(case, timeout=timeout)
+        return exchange if exchange.status or was_given_up(exchange) else self._send_once(case, timeout=timeout)
 
     def leave(self, case: Case) -> Exchange:
         """Send ``case`` and close the connection when the first bytes of the reply have come."""
@@ -91,16 +109,18 @@ class Client:
         status, failure = 0, ""
         told: Headers = ()
         chunks: list[Chunk] = []
+        timeout = timeout or self.timeout
         try:
-            with self._http.stream(
-                "POST", self.url, content=case.body, headers=headers, timeout=timeout or self.timeout
-            ) as response:
+            with (
+                ends_within(timeout),
+                self._http.stream("POST", self.url, content=case.body, headers=headers, timeout=timeout) as response,
+            ):
                 status = response.status_code
                 told = tuple((name.lower(), value) for name, value in response.headers.multi_items())
                 parts = response.iter_bytes()
-                failure = self._read(parts if stay else islice(parts, 1), chunks, started, timeout or self.timeout)
+                failure = self._read(parts if stay else islice(parts, 1), chunks, started, timeout)
         except httpx.HTTPError as error:
-            failure = _words(error)
+            failure = _unended(timeout) if chunks and isinstance(error, httpx.TimeoutException) else _words(error)
         return Exchange(case, self.url, status, told, tuple(chunks), time.monotonic() - started, failure)
 
     def _read(self, parts: Iterable[bytes], chunks: list[Chunk], started: float, timeout: float) -> str:
@@ -108,13 +128,37 @@ class Client:
         size = 0
         for part in parts:
             at = time.monotonic() - started
-            chunks.append(Chunk(at, part))
             size += len(part)
             if size > LARGEST_BODY:
-                return f"the reply is larger than {LARGEST_BODY} bytes"
+                chunks[:] = _beginning(chunks or [Chunk(at, part)])
+                return f"{TOO_LARGE} {LARGEST_BODY} bytes"
+            chunks.append(Chunk(at, part))
             if at > timeout:
-                return f"the reply did not end within {timeout:g} s"
+                return _unended(timeout)
         return ""
+
+
+TOO_LARGE, UNENDED, SILENT = "the reply is larger than", "the reply did not end within", "no data within the time-out"
+
+
+def was_given_up(exchange: Exchange) -> bool:
+    """Whether the client stopped reading, or waiting, because it would have gone on for too long."""
+    return exchange.failure.startswith((TOO_LARGE, UNENDED, SILENT))
+
+
+def _unended(timeout: float) -> str:
+    return f"{UNENDED} {timeout:g} s"
+
+
+def _beginning(chunks: list[Chunk]) -> list[Chunk]:
+    """The first KEPT_BODY bytes: a body that nobody reads to its end is not worth its memory."""
+    kept, room = [], KEPT_BODY
+    for chunk in chunks:
+        if room <= 0:
+            break
+        kept.append(Chunk(chunk.at, chunk.data[:room]))
+        room -= len(chunk.data)
+    return kept
 
 
 def is_loading(exchange: Exchange) -> bool:
@@ -131,13 +175,23 @@ def asked_to_wait(exchange: Exchange) -> float | None:
     """Seconds that the endpoint asks to wait: Retry-After (RFC 9110, 10.2.3) or the page's `estimated_time`; None: it asks nothing."""
     if exchange.status not in (429, 503):
         return None
-    after = exchange.header("retry-after").strip()
-    if after.isascii() and after.isdigit():
-        return float(after)
+    after = _seconds(exchange.header("retry-after").strip())
+    if after is not None:
+        return after
     estimate = _estimate(exchange)
     if is_number(estimate):
-        return max(0.1, float(estimate))
+        return float(max(0.1, estimate))
     return 1.0 if exchange.status == 429 else None
+
+
+def _seconds(after: str) -> float | None:
+    """Retry-After in seconds: a whole number of them, or a date; None for neither."""
+    if after.isascii() and after.isdigit():
+        return float(after[:9])
+    try:
+        return max(0.0, (parsedate_to_datetime(after) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, OverflowError):  # TypeError: a date without its zone
+        return None
 
 
 def _words(error: httpx.HTTPError) -> str:
@@ -148,7 +202,7 @@ def _words(error: httpx.HTTPError) -> str:
         case httpx.ConnectTimeout():
             return "no connection within the time-out"
         case httpx.TimeoutException():
-            return "no data within the time-out"
+            return SILENT
         case httpx.RemoteProtocolError():
             return f"not HTTP as it should be: {error}"
         case httpx.DecodingError():

@@ -16,10 +16,11 @@ from contract_tests.budget import Budget, BudgetSpent
 from contract_tests.clauses import Clause, clauses_of
 from contract_tests.client import Client
 from contract_tests.endpoint import check_reachable, check_url, is_local
-from contract_tests.errors import UsageError
+from contract_tests.errors import UnreachableError, UsageError
 from contract_tests.evidence import Evidence
 from contract_tests.exchange import Case, Exchange
 from contract_tests.probes import PROBES, PROFILES, Probe, Run
+from contract_tests.probes.run import UNANSWERED
 from contract_tests.report.files import FORMS, masked, write_reports
 from contract_tests.report.result import Spent, make_result
 from contract_tests.settings import REMOTE_REQUESTS, REMOTE_TOKENS, Settings
@@ -68,7 +69,12 @@ class ContractRun:
         )
         self._pending = list(PROBES)
         self._spent = ""
-        check_reachable(self._client)
+        try:
+            check_reachable(self._client)
+        except UnreachableError as error:
+            self._close()
+            # what the endpoint said may hold what it was sent
+            raise UnreachableError(masked(str(error), settings.secrets)) from None
 
     @property
     def evidence(self) -> Evidence:
@@ -90,11 +96,14 @@ class ContractRun:
         while self._pending and not self._spent:
             self.send(self._pending[0])
 
-    def finish(self) -> dict[str, Any]:
-        """Close the client, write the reports that were asked for, and give the result."""
+    def _close(self) -> None:
         self._client.close()
         if self._sink is not None:
             self._sink.close()
+
+    def finish(self) -> dict[str, Any]:
+        """Close the client, write the reports that were asked for, and give the result."""
+        self._close()
         settings = self.settings
         for id, tally in self.evidence.tallies.items():
             absent = [name for name in settings.without if id.startswith((f"parameters.{name}.", f"{name}."))]
@@ -102,6 +111,8 @@ class ContractRun:
                 tally.skipped = f"`{absent[0]}` is declared absent"
             elif self._spent:
                 tally.skipped = f"{self._spent} before this was shown"
+            elif self.run.gave_up("stream") and id.startswith("stream."):
+                tally.skipped = f"{UNANSWERED} streams in a row were left unanswered, and no more were asked for"
         budget = self._client.budget
         result = make_result(
             self.evidence,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from contract_tests.client import Client
+from contract_tests.client import Client, asked_to_wait
 from contract_tests.errors import RunError, UnreachableError, UsageError
 from contract_tests.exchange import Case
 from contract_tests.observation import MISSING, Observation, shorten
@@ -41,7 +41,9 @@ def check_reachable(client: Client) -> None:
             Case.of({"inputs": "Can you please let us know more details about your ", "parameters": {"max_new_tokens": 1}})
         )
     )
-    url, status = client.url, seen.status
+    url, status, wait = client.url, seen.status, asked_to_wait(seen.exchange)
+    if wait is not None:
+        raise UnreachableError(f"{url} asks to come back in {wait:.0f} s ({seen.brief}): try again then.")
     if not status:
         raise UnreachableError(
             f"{url} could not be reached ({seen.exchange.failure}): is the server running, and the address right?"
@@ -50,10 +52,9 @@ def check_reachable(client: Client) -> None:
         raise UnreachableError(
             f"{url} wants another token ({seen.brief}): put one into an environment variable and name it with --token-env."
         )
-    if 300 <= status < 400:
-        raise UnreachableError(
-            f"{url} redirects to {shorten(seen.exchange.header('location'))}: give that address if it is the endpoint."
-        )
+    location = seen.exchange.header("location")
+    if 300 <= status < 400 and location:
+        raise UnreachableError(f"{url} redirects to {shorten(location)}: give that address if it is the endpoint.")
     if status in (404, 405):
         raise UnreachableError(f"{url} answers {seen.brief}: is it the address of a model?")
     if _is_html(seen):

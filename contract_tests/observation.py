@@ -32,14 +32,20 @@ ABOVE_ZERO = 0.01
 """How far rounding may lift a logprob above zero; what is higher is no logarithm of a probability, and is reckoned with nowhere."""
 
 
+LARGEST_NUMBER = 2**1000
+"""Integers from here on have no logarithm, no sum and no comparison with a float that a clause could make use of."""
+
+
 def is_integer(value: Any) -> TypeGuard[int]:
     """A JSON integer: not a boolean, not 1.0."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """A finite JSON number."""
-    return is_integer(value) or (isinstance(value, float) and value == value and abs(value) != float("inf"))
+    """A finite JSON number, and no integer that no float can hold."""
+    return (is_integer(value) and abs(value) < LARGEST_NUMBER) or (
+        isinstance(value, float) and value == value and abs(value) != float("inf")
+    )
 
 
 def numbers(values: Iterable[Any]) -> list[float] | None:

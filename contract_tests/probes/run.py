@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from contract_tests.client import Client
+from contract_tests.budget import BudgetSpent
+from contract_tests.client import Client, asked_to_wait, was_given_up
 from contract_tests.evidence import Evidence
-from contract_tests.exchange import Case, Headers
+from contract_tests.exchange import Case, Exchange, Headers
 from contract_tests.observation import Observation
 
 
@@ -40,6 +41,9 @@ DEEP = Profile(name="deep", draws=400, generated=300, seeds=8, first_tokens=100,
 PROFILES = {profile.name: profile for profile in (QUICK, STANDARD, DEEP)}
 
 
+UNANSWERED = 3
+"""Requests in a row without an answer after which no more of their kind are sent, or nothing at all."""
+
 NEW_QUERY = (("x-use-cache", "false"),)
 """Keeps a cache from answering a repeated request (statement headers.use-cache.new-query)."""
 
@@ -49,7 +53,7 @@ class Run:
     """One run against one endpoint. ``seed`` is the only source of randomness.
 
     ``without`` holds what its owner declared absent (names of parameters, "stream"), ``refused`` the parameters that it turned out not
-    to take.
+    to take. ``unanswered`` counts, for each kind of request, those in a row that were left without an answer.
     """
 
     client: Client
@@ -58,21 +62,41 @@ class Run:
     profile: Profile = STANDARD
     without: frozenset[str] = frozenset()
     refused: set[str] = field(default_factory=set)
+    unanswered: dict[str, int] = field(default_factory=lambda: {"plain": 0, "stream": 0, "faulty": 0})
 
     def random(self, name: str) -> random.Random:
         """A generator of its own for each probe, so that one probe's draws do not move another's."""
         return random.Random(f"{self.seed}/{name}")  # noqa: S311 (draws of tests, no secret)
 
     def send(self, case: Case) -> Observation:
-        """Send a case; where streams are declared absent, without asking for one."""
-        if "stream" in self.without and isinstance(case.payload, dict) and case.payload.get("stream") is True:
-            plain = Case.of({name: value for name, value in case.payload.items() if name != "stream"})
-            case = replace(case, body=plain.body, payload=plain.payload)
+        """Send a case and judge what came; where streams are declared absent, or never end, without asking for one."""
+        if _asks_for_stream(case) and ("stream" in self.without or self.gave_up("stream")):
+            case = _as_plain(case)
+        if case.faulty and self.gave_up("faulty"):
+            return Observation(Exchange(case, self.client.url, 0, failure="not sent: none before it was answered"))
         exchange = self.client.send(case)
         while self.client.loading:
             told, waited = self.client.loading.pop()
             self.evidence.relate("loading", (self.evidence.observe(told), Observation(waited)))
-        return self.evidence.observe(exchange)
+        busy = asked_to_wait(exchange) is not None
+        self._count(exchange, busy=busy)
+        # a rate limit that outlasts all patience says nothing of the contract
+        return Observation(exchange) if busy else self.evidence.observe(exchange)
+
+    def gave_up(self, kind: str) -> bool:
+        """Whether requests of this kind (plain, stream, faulty) were left unanswered too often: each costs the whole time-out."""
+        return self.unanswered[kind] >= UNANSWERED
+
+    def _count(self, exchange: Exchange, *, busy: bool) -> None:
+        """Count what was left unanswered in a row; BudgetSpent at the last such plain request that is worth its time."""
+        kind = "faulty" if exchange.case.faulty else "stream" if _asks_for_stream(exchange.case) else "plain"
+        broke = not exchange.status and kind != "faulty"  # what a faulty request breaks is told by its clauses
+        self.unanswered[kind] = self.unanswered[kind] + 1 if busy or broke or was_given_up(exchange) else 0
+        if kind == "plain" and self.gave_up(kind):
+            if not busy:
+                self.evidence.observe(exchange)
+            how = f"answered with status {exchange.status} for a minute" if busy else f"left unanswered ({exchange.failure})"
+            raise BudgetSpent(f"the run was ended, as {UNANSWERED} requests in a row were {how},")
 
     def ask(self, payload: dict[str, Any], *, about: str = "", headers: Headers = ()) -> Observation:
         """Send a valid request; one that is to be compared with others asks for a real new query, not for a reply of before."""
@@ -101,6 +125,15 @@ class Run:
     def taken(self, **parameters: Any) -> dict[str, Any]:
         """``parameters`` without those that the endpoint lacks."""
         return {name: value for name, value in parameters.items() if name not in self.absent}
+
+
+def _asks_for_stream(case: Case) -> bool:
+    return isinstance(case.payload, dict) and case.payload.get("stream") is True
+
+
+def _as_plain(case: Case) -> Case:
+    plain = Case.of({name: value for name, value in case.payload.items() if name != "stream"})
+    return replace(case, body=plain.body, payload=plain.payload)
 
 
 @dataclass(frozen=True, slots=True)

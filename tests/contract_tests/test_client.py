@@ -5,14 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
 from contract_tests import client as client_module
 from contract_tests.budget import Budget, BudgetSpent
-from contract_tests.client import Client, asked_to_wait
+from contract_tests.client import Client, asked_to_wait, was_given_up
 from contract_tests.exchange import Case, Chunk, Exchange, to_json
 
 URL = "http://endpoint.test/models/a/b"
@@ -20,6 +21,11 @@ URL = "http://endpoint.test/models/a/b"
 
 def client(handler: Callable[[httpx.Request], httpx.Response], **keywords: object) -> Client:
     return Client(URL, transport=httpx.MockTransport(handler), **keywords)  # type: ignore[arg-type]  # keywords by name
+
+
+def ask(endpoint: Client) -> Exchange:
+    with closing(endpoint):
+        return endpoint.send(Case.of({}))
 
 
 def ok(_: httpx.Request) -> httpx.Response:
@@ -71,11 +77,12 @@ def test_a_loading_model_is_asked_again_with_the_header_that_waits() -> None:
 
 def test_a_model_that_does_not_let_wait_is_asked_again_when_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(client_module.tenacity.nap.time, "sleep", slept.append)  # type: ignore[attr-defined]
+    monkeypatch.setattr("contract_tests.budget.time.sleep", slept.append)
     replies = iter([loading(), loading(), loading()])
     exchange = client(lambda request: next(replies, None) or ok(request)).send(Case.of({}))
 
-    assert (exchange.status, slept) == (200, [7.5])
+    assert exchange.status == 200
+    assert slept == pytest.approx([7.5, 7.5], abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +91,11 @@ def test_a_model_that_does_not_let_wait_is_asked_again_when_it_says(monkeypatch:
         (429, {"retry-after": "3"}, b"", 3.0),
         (429, {}, b"", 1.0),
         (503, {"retry-after": "2"}, b"", 2.0),
+        (429, {"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}, b"", 0.0),
+        (429, {"retry-after": "soon"}, b"", 1.0),
+        (503, {"retry-after": "-1"}, b"", None),
+        (503, {}, b'{"error": "loading", "estimated_time": -5}', 0.1),
+        (503, {}, b'{"error": "loading", "estimated_time": 1' + b"0" * 400 + b"}", None),
         (503, {}, b'{"error": "loading", "estimated_time": 20.0}', 20.0),
         (503, {}, b"Service Unavailable", None),
         (200, {"retry-after": "3"}, b"", None),
@@ -95,8 +107,40 @@ def test_what_counts_as_being_asked_to_wait(status: int, headers: dict[str, str]
     assert seconds == asked_to_wait(exchange)
 
 
+def test_a_retry_after_is_waited_for_before_the_next_request_of_any_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr("contract_tests.budget.time.sleep", lambda seconds: done.append(f"slept {seconds:.0f}"))
+    replies = iter([httpx.Response(429, headers={"retry-after": "3"})])
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        done.append("asked")
+        return next(replies, None) or ok(request)
+
+    client(handle).send(Case.of({}))
+
+    assert ["asked", "slept 3", "asked"] == done
+
+
+def test_a_retry_after_that_is_a_date_is_waited_for() -> None:
+    after = (datetime.now(UTC) + timedelta(seconds=90)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    exchange = Exchange(Case.of({}), URL, 429, (("retry-after", after),))
+
+    assert asked_to_wait(exchange) == pytest.approx(90, abs=5)
+
+
+def test_a_line_that_broke_once_is_tried_again_and_no_more() -> None:
+    asked: list[int] = []
+
+    def handle(_: httpx.Request) -> httpx.Response:
+        asked.append(1)
+        raise httpx.ReadError("connection reset")
+
+    assert 0 == client(handle).send(Case.of({})).status
+    assert 2 == len(asked)
+
+
 def test_more_patience_than_a_minute_is_not_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module.tenacity.nap.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
+    monkeypatch.setattr("contract_tests.budget.time.sleep", lambda _: None)
     exchange = client(lambda _: httpx.Response(503, json={"error": "x", "estimated_time": 1e6})).send(Case.of({}))
 
     assert exchange.status == 503
@@ -121,23 +165,37 @@ def test_a_gigantic_body_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(client_module, "LARGEST_BODY", 1000)
     exchange = client(lambda _: httpx.Response(200, content=iter([b"x" * 600] * 9))).send(Case.of({}))
 
-    assert (exchange.failure, len(exchange.content)) == ("the reply is larger than 1000 bytes", 1200)
+    assert (exchange.failure, len(exchange.content)) == ("the reply is larger than 1000 bytes", 600)
+
+
+def test_of_a_gigantic_body_only_the_beginning_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "KEPT_BODY", 700)
+    monkeypatch.setattr(client_module, "LARGEST_BODY", 1000)
+    exchange = client(lambda _: httpx.Response(200, content=iter([b"x" * 600] * 9))).send(Case.of({}))
+
+    assert len(exchange.content) <= 700
 
 
 # ---------------------------------------------------------------- over a socket: what a transport in process cannot show
 @contextmanager
-def server(reply: bytes, *, hold: bool = False) -> Iterator[str]:
-    """A socket that says ``reply`` to the first who asks, and then closes, or holds the line."""
+def server(reply: bytes, *, hold: bool = False, drip: bytes = b"") -> Iterator[str]:
+    """A socket that says ``reply`` to everybody, and then closes, holds the line, or lets ``drip`` fall again and again."""
     listener = socket.create_server(("127.0.0.1", 0))
     done = threading.Event()
 
     def serve() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(65536)
-            connection.sendall(reply)
-            if hold:
-                done.wait(5)
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(reply)
+                while drip and not done.wait(0.02):
+                    connection.sendall(drip)
+                if hold:
+                    done.wait(5)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -145,8 +203,9 @@ def server(reply: bytes, *, hold: bool = False) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
     finally:
         done.set()
-        thread.join(5)
+        listener.shutdown(socket.SHUT_RDWR)
         listener.close()
+        thread.join(5)
 
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
@@ -161,22 +220,48 @@ BROKEN = {
 @pytest.mark.parametrize(("reply", "words"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_reply_is_a_failure_in_words(reply: bytes, words: str) -> None:
     with server(reply) as url:
-        exchange = Client(url).send(Case.of({}))
+        exchange = ask(Client(url))
 
     assert words in exchange.failure
 
 
 def test_silence_ends_with_the_time_out() -> None:
     with server(HEAD + b"content-length: 9\r\n\r\n", hold=True) as url:
-        exchange = Client(url, timeout=0.2).send(Case.of({}))
+        exchange = ask(Client(url, timeout=0.2))
 
     assert exchange.failure == "no data within the time-out"
+
+
+DRIPS = {
+    "a head": (b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n", "no data within the time-out"),
+    "a status line": (b"HTTP/1.1 200 ", b"O", "no data within the time-out"),
+    "interim replies": (b"", b"HTTP/1.1 100 Continue\r\n\r\n", "no data within the time-out"),
+    "a body": (HEAD + b"content-length: 99999\r\n\r\n", b" ", "the reply did not end within 0.2 s"),
+    "a stream": (HEAD + b"transfer-encoding: chunked\r\n\r\n", b"8\r\ndata: {}\r\n", "the reply did not end within 0.2 s"),
+}
+
+
+@pytest.mark.parametrize(("reply", "drip", "words"), DRIPS.values(), ids=DRIPS)
+def test_a_reply_that_drips_for_ever_ends_with_the_time_out(reply: bytes, drip: bytes, words: str) -> None:
+    with server(reply, drip=drip) as url:
+        exchange = ask(Client(url, timeout=0.2))
+
+    assert words == exchange.failure
+    assert was_given_up(exchange)
+
+
+def test_what_speaks_no_tls_is_told_in_words() -> None:
+    with server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as url:
+        exchange = ask(Client(url.replace("http:", "https:")))
+
+    assert 0 == exchange.status
+    assert exchange.failure.startswith("no connection: [SSL")
 
 
 def test_nobody_listening_is_a_failure_without_a_status() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    exchange = Client(f"http://127.0.0.1:{port}/").send(Case.of({}))
+    exchange = ask(Client(f"http://127.0.0.1:{port}/"))
 
     assert exchange.status == 0
     assert exchange.failure.startswith("no connection")

@@ -20,12 +20,12 @@ StartResponse = Callable[[str, list[tuple[str, str]]], object]
 Check = Callable[..., dict[str, Any]]
 
 
-def answers(body: bytes, content_type: str = "application/json", status: str = "200 OK") -> Any:
+def answers(body: bytes, content_type: str = "application/json", status: str = "200 OK", **headers: str) -> Any:
     """A server that says the same to everybody."""
 
     def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        start_response(status, [("content-type", content_type)])
+        start_response(status, [("content-type", content_type), *headers.items()])
         return [body]
 
     return app
@@ -72,7 +72,7 @@ def test_nonsense_gives_violations_and_no_crash(app: Any, check_wsgi: Check) -> 
     [
         (answers(b"<!DOCTYPE html><html></html>", "text/html"), "answers with an HTML page"),
         (answers(b"<html>not found</html>", "text/html", "404 NOT FOUND"), "is it the address of a model"),
-        (answers(b"", status="302 FOUND"), "redirects to"),
+        (answers(b"", status="302 FOUND", location="/login"), "redirects to /login"),
         (answers(b'{"error": "token"}', status="401 UNAUTHORIZED"), "wants another token"),
     ],
 )
