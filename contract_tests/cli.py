@@ -175,13 +175,12 @@ def _print_plan(settings: Settings) -> None:
     rows = plan(settings, budget)
     for row in rows:
         table.add_row(str(row.requests), str(row.tokens), row.sentence)
-    table.add_row(str(budget.requests), str(budget.tokens), "at most, in all", style="bold")
+    table.add_row(str(budget.requests), str(budget.tokens), "in all, on an endpoint that answers all of it", style="bold")
     Console().print(table)
     spent = [row.sentence for row in rows if not row.requests]
     if spent:
-        click.echo(
-            f"The budget does not reach: {'; '.join(spent)}. Raise --max-requests or --max-tokens, or take --profile quick."
-        )
+        smaller = "" if settings.profile == "quick" else ", or take --profile quick"
+        click.echo(f"The budget does not reach: {'; '.join(spent)}. Raise --max-requests or --max-tokens{smaller}.")
 
 
 def _check(settings: Settings) -> tuple[int, dict[str, Any]]:
@@ -349,7 +348,9 @@ def drift(file: Path, url: str, token_env: str | None, headers: tuple[str, ...],
 
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, metavar="URL [LOCUST OPTIONS]", type=click.UNPROCESSED)
-@click.option("--users", type=click.IntRange(min=1), help="Users that ask at the same time.  [default: 10; 1 beyond this machine]")
+@click.option(
+    "--users", type=click.IntRange(min=1), help="Users that ask at the same time.  [default: 10; 1 beyond this machine]"
+)
 @click.option(
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
@@ -419,9 +420,7 @@ def load(
         check_reachable(Client(url, token=token, headers=order.headers, timeout=order.timeout))
         click.echo(f"loading {url} ({order.users} users, {duration:g} s, seed {order.seed})")
         started = time.monotonic()
-        outcome = command.run_locust(
-            command.locust_command(url, order, duration, role, passed), order, show=sys.stderr.isatty()
-        )
+        outcome = command.run_locust(command.locust_command(url, order, duration, role, passed), order, show=sys.stderr.isatty())
         result = command.result_of(outcome, order, url, started, strict=strict)
         secrets = (token, *(value for _, value in order.headers))
         write_reports(result, secrets, json=json, junit=junit, html=html, markdown=markdown)

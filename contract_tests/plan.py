@@ -13,13 +13,18 @@ from contract_tests.budget import Budget, BudgetSpent
 from contract_tests.client import Client
 from contract_tests.evidence import Evidence
 from contract_tests.exchange import Case, Chunk, Exchange
-from contract_tests.observation import Asked, Json, is_integer
+from contract_tests.observation import Asked, Json, is_integer, is_number
 from contract_tests.probes import PROBES, PROFILES, Run
+from contract_tests.probes.pairs import NEUTRAL
 from contract_tests.settings import Settings
 
 CANDIDATES = 5
 GAP = 0.6
 """Nats between two candidates of the made-up law: neither so flat nor so peaked that a probe would need other prompts."""
+
+
+CYCLE = 3
+"""Tokens after which the made-up text begins again, so that there is something to penalize."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +48,13 @@ class _Rehearsal(Client):
 
 
 def _made_up(asked: Asked) -> Json:
-    limit = asked.get("max_new_tokens")
+    """A text of three words again and again, which a penalty breaks, with logprobs that temperature has divided."""
+    limit, temperature = asked.get("max_new_tokens"), asked.get("temperature")
     count = min(limit if is_integer(limit) else 8, 64)
-    logprobs = [-0.7 - GAP * rank for rank in range(CANDIDATES)]
-    top = [[_token(10 * place + rank, logprob) for rank, logprob in enumerate(logprobs)] for place in range(count)]
-    tokens = [candidates[0] for candidates in top]
+    logprobs = [-0.7 - GAP * rank / (temperature if is_number(temperature) else 1.0) for rank in range(CANDIDATES)]
+    top = [[_token(10 * (place % CYCLE) + rank, logprob) for rank, logprob in enumerate(logprobs)] for place in range(count)]
+    penalized = any(asked.get(name) not in (None, neutral) for name, neutral in NEUTRAL.items())
+    tokens = [candidates[penalized and place >= CYCLE] for place, candidates in enumerate(top)]
     details = {
         "finish_reason": "length",
         "generated_tokens": count,

@@ -147,7 +147,15 @@ def figures_table(load: dict[str, Any]) -> Table:
     """What Locust measured, for people; milliseconds."""
     table = Table(box=None, pad_edge=False)
     table.add_column("")
-    columns = {"count": "count", "rate": "per second", "failed": "failed", "p50": "p50 ms", "p90": "p90", "p99": "p99", "max": "max"}
+    columns = {
+        "count": "count",
+        "rate": "per second",
+        "failed": "failed",
+        "p50": "p50 ms",
+        "p90": "p90",
+        "p99": "p99",
+        "max": "max",
+    }
     for title in columns.values():
         table.add_column(title, justify="right")
     for row in load["figures"]:

@@ -55,9 +55,7 @@ def draw_payloads(seed: int, without: Collection[str]) -> tuple[dict[str, Any], 
 def make_pack(order: Order) -> Pack:
     """What is sent under an order."""
     of_parameters = (
-        islice(strategies.faulty_parameters(name), WRONG_OF_EACH)
-        for name in strategies.parameters()
-        if name not in order.without
+        islice(strategies.faulty_parameters(name), WRONG_OF_EACH) for name in strategies.parameters() if name not in order.without
     )
     wrong = [*strategies.faulty_fields(), *chain.from_iterable(of_parameters), *strategies.hostile_bodies()]
     return Pack(order.payloads, wrong)
