@@ -27,7 +27,6 @@ from mockserver.errors import (
 from mockserver.messages import Reply
 from mockserver.page import add_page
 from mockserver.scenario.pacing import Clock
-from mockserver.serving import STREAMS
 from mockserver.wire.request import read_body
 from mockserver.wire.strict_json import write_json
 
@@ -86,7 +85,7 @@ def _add_describing_routes(app: Application, answerer: Answerer) -> None:
             "model_sha": None,
             "model_pipeline_tag": "text-generation",
             "models": config.models,
-            "max_concurrent_requests": STREAMS,
+            "max_concurrent_requests": config.max_concurrent_requests,
             "max_best_of": config.max_best_of,
             "max_stop_sequences": config.max_stop_sequences,
             "max_top_n_tokens": config.max_top_n_tokens,

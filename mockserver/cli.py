@@ -71,6 +71,16 @@ Then:
 @click.option("--model", "models", metavar="ID", multiple=True, help="Serve this model, not the recommended six; repeatable.")
 @_setting("--seed", type=click.IntRange(0), help="Where the seeds of requests that bring none are derived from.")
 @_setting("--workers", type=click.IntRange(1, 256), help="Processes that answer; the answers do not depend on it.")
+@_setting(
+    "--server",
+    type=click.Choice(["granian", "gevent"]),
+    help="What listens: granian is quickest with whole replies, gevent (an extra) holds thousands of streams.",
+)
+@_setting(
+    "--max-concurrent-requests",
+    type=click.IntRange(1, 65_536),
+    help="Requests that one worker answers at a time, open streams among them; further ones wait.",
+)
 @click.option(
     "--fault",
     "faults",
@@ -159,9 +169,11 @@ def _try_service(config: Config) -> None:
         from mockserver.service.limits import check_rate
 
         check_rate(config.rate_limit)
-    if config.state is not None:
-        from importlib.util import find_spec
+    from importlib.util import find_spec
 
+    if config.server == "gevent" and not (find_spec("gunicorn") and find_spec("gevent")):
+        raise MistakeError("`--server gevent` needs gunicorn and gevent: pip install 'textgen-contract[gevent]'")
+    if config.state is not None:
         if find_spec("redis") is None:
             raise MistakeError("`--state` needs the redis package: pip install 'textgen-contract[redis]'")
         from mockserver.store import check_reachable

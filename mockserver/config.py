@@ -72,6 +72,8 @@ class Config:
     replay: str | None = None
     replay_timing: bool = False
     workers: int = 1
+    server: Literal["granian", "gevent"] = "granian"
+    max_concurrent_requests: int = 4096
     engine: Literal["exact", "checkpoint"] = "exact"
     checkpoint: str | None = None
     device: Literal["auto", "cpu", "cuda"] = "cpu"
@@ -106,6 +108,8 @@ class Config:
             raise ConfigError(f"the {self.dialect} dialect has no front door to tell that a model is loading: leave `--cold` out")
         if self.state is not None and self.state.partition("://")[0] not in STATE_SCHEMES:
             raise ConfigError("`--state` is the address of a Redis, such as redis://127.0.0.1:6379/0")
+        if self.max_concurrent_requests < 1:
+            raise ConfigError("`--max-concurrent-requests` must be at least 1")
         if not self.models or not all(self.models):
             raise ConfigError("at least one model must be served, and a model id is not empty")
         if self.max_input_tokens >= self.max_total_tokens:

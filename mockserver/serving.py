@@ -1,6 +1,6 @@
-"""The app on a port: granian in front of it, one line on standard output once it answers, a graceful end.
+"""The app on a port: granian, or gunicorn with gevent, in front of it; one line on standard output once it answers; a graceful end.
 
-granian keeps one process per worker and a parent that watches them; this is the parent's part, and the little that a worker adds.
+Both keep one process per worker and a parent that watches them; this is the parent's part, and the little that a worker adds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 GRACE = 30
 """Seconds that open streams are given to end after SIGTERM or SIGINT."""
 
-STREAMS = 128
-"""Requests that one worker answers at a time (text-generation-inference's max_concurrent_requests); further ones wait."""
+ARENAS = 2
+"""Heaps that the C library keeps among all threads of a worker, and not eight for each core: half the memory under load."""
+
+M_ARENA_MAX = -8  # glibc, malloc.h
 
 PATIENCE = 10.0
 """Seconds that a worker waits for one of its own knocks to reach itself and not another."""
@@ -53,31 +55,69 @@ class CannotListenError(Exception):
 
 def serve(config: Config) -> None:
     """Serve until SIGTERM or SIGINT, then let open streams end. Raises CannotListenError."""
+    _allow_open_files()
+    with closing(reserve(config.host, config.port)) as reserved:
+        address, port = reserved.getsockname()[:2]
+        others = multiprocessing.Semaphore(config.workers - 1)
+        load = partial(_load_worker, replace(config, port=port), address, others)
+        (_serve_by_gevent if config.server == "gevent" else _serve_by_granian)(config, address, port, load)
+
+
+def _serve_by_granian(config: Config, address: str, port: int, load: Callable[[], WorkerApp]) -> None:
     from granian import Granian
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
-    with closing(reserve(config.host, config.port)) as reserved:
-        address, port = reserved.getsockname()[:2]
-        others = multiprocessing.Semaphore(config.workers - 1)
-        server = Granian(
-            "mockserver",
-            address=address,
-            port=port,
-            interface=Interfaces.WSGI,
-            workers=config.workers,
-            blocking_threads=STREAMS,
-            backpressure=STREAMS,
-            log_level=LogLevels.critical,  # what it has to say of our own shutting down is no news
-            log_dictconfig=LOGGING,
-            workers_kill_timeout=GRACE,
-        )
-        try:
-            server.serve(target_loader=partial(_load_worker, replace(config, port=port), address, others), wrap_loader=False)
-        except SystemExit:
-            # granian's parent may see a worker end before it has seen the signal that both got: that is no failure
-            if not server.interrupt_signal:
-                raise
+    def load_anew() -> WorkerApp:
+        for sign in (signal.SIGTERM, signal.SIGINT):  # until granian sets its own, the parent's handlers would swallow them
+            signal.signal(sign, signal.SIG_DFL)
+        if hasattr(os, "setpgid"):
+            os.setpgid(0, 0)  # Ctrl-C is for the parent, who then tells us: granian stalls when it is told twice
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+        return load()
+
+    server = Granian(
+        "mockserver",
+        address=address,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=config.workers,
+        blocking_threads=config.max_concurrent_requests,
+        backpressure=config.max_concurrent_requests,
+        log_level=LogLevels.critical,  # what it has to say of our own shutting down is no news
+        log_dictconfig=LOGGING,
+        workers_kill_timeout=GRACE,
+    )
+    try:
+        server.serve(target_loader=load_anew, wrap_loader=False)
+    except SystemExit:
+        # granian's parent may see a worker end before it has seen the signal that both got: that is no failure
+        if not server.interrupt_signal:
+            raise
+
+
+def _serve_by_gevent(config: Config, address: str, port: int, load: Callable[[], WorkerApp]) -> None:
+    from mockserver.serving_gevent import serve_by_gevent
+
+    serve_by_gevent(
+        load,
+        bind=f"[{address}]:{port}" if ":" in address else f"{address}:{port}",
+        workers=config.workers,
+        connections=config.max_concurrent_requests,
+        grace=GRACE,
+        log=LOGGING,
+    )
+
+
+def _allow_open_files() -> None:
+    """A stream is an open file, and many systems let a process have 1,024 of them unless it asks for more."""
+    with suppress(ImportError, OSError, ValueError):  # not on every system, nor for everybody
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def reserve(host: str, port: int) -> socket.socket:
@@ -115,20 +155,21 @@ class WorkerApp:
 
 def _load_worker(config: Config, address: str, others: Semaphore) -> WorkerApp:
     """The app, in the worker's own process. Threads begin here and not in the parent, which is about to fork more workers."""
-    for sign in (signal.SIGTERM, signal.SIGINT):  # until granian sets its own, the parent's handlers would swallow them
-        signal.signal(sign, signal.SIG_DFL)
-    if hasattr(os, "setpgid"):
-        os.setpgid(0, 0)  # Ctrl-C is for the parent, who then tells us: granian stalls when it is told twice
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # requests are the threads; read when numpy is first imported, just below
+    _share_heaps()
     from mockserver.app import create_app
 
     logging.captureWarnings(True)
     app = WorkerApp(create_app(config))
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     threading.Thread(target=_announce, args=(config, address, app, others), daemon=True).start()
     return app
+
+
+def _share_heaps() -> None:
+    import ctypes
+
+    with suppress(OSError, AttributeError, TypeError):  # a C library that is not glibc
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
 
 
 def _announce(config: Config, address: str, app: WorkerApp, others: Semaphore) -> None:

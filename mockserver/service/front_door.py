@@ -79,4 +79,5 @@ def _identity(config: Config) -> str:
         ours = version("textgen-contract")
     except PackageNotFoundError:  # run from a checkout
         ours = ""
-    return f"{ours} {replace(config, host='', port=0, workers=1, rate_limit=None, cold=0.0)}"
+    apart = replace(config, host="", port=0, workers=1, server="granian", max_concurrent_requests=1, rate_limit=None, cold=0.0)
+    return f"{ours} {apart}"

@@ -62,9 +62,19 @@ def running(*options: str) -> Iterator[Server]:
         process.communicate(timeout=20)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running() as server:
+def needs(kind: str) -> None:
+    if kind == "gevent":
+        pytest.importorskip("gunicorn")
+        pytest.importorskip("gevent")
+
+
+SERVERS = pytest.mark.parametrize("kind", ["granian", "gevent"])
+
+
+@pytest.fixture(scope="module", params=["granian", "gevent"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    needs(request.param)
+    with running("--server", request.param) as server:
         yield server
 
 
@@ -127,9 +137,11 @@ def send_to(process: subprocess.Popen[bytes], how: str) -> None:
         process.send_signal(signal.Signals[how])
 
 
+@SERVERS
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "ctrl-c"])
-def test_a_signal_lets_open_streams_end_and_exits_0(how: str) -> None:
-    with running() as server, closing(server.connect()) as connection:
+def test_a_signal_lets_open_streams_end_and_exits_0(how: str, kind: str) -> None:
+    needs(kind)
+    with running("--server", kind) as server, closing(server.connect()) as connection:
         connection.request("POST", MODEL, json.dumps(LONG), HEADERS)
         response = connection.getresponse()
         first = response.readline()
@@ -142,17 +154,21 @@ def test_a_signal_lets_open_streams_end_and_exits_0(how: str) -> None:
     assert (server.process.returncode, out, error) == (0, b"", b"")
 
 
+@SERVERS
 @pytest.mark.parametrize("how", ["SIGTERM", "ctrl-c"])
-def test_a_signal_right_after_the_line_ends_every_worker(how: str) -> None:
-    with running("--workers", "2") as server:
+def test_a_signal_right_after_the_line_ends_every_worker(how: str, kind: str) -> None:
+    needs(kind)
+    with running("--server", kind, "--workers", "2") as server:
         send_to(server.process, how)
         out, error = server.process.communicate(timeout=20)
 
     assert (server.process.returncode, out, error) == (0, b"", b"")
 
 
-def test_workers_end_with_a_parent_that_was_killed() -> None:
-    with running() as server:
+@SERVERS
+def test_workers_end_with_a_parent_that_was_killed(kind: str) -> None:
+    needs(kind)
+    with running("--server", kind) as server:
         server.process.kill()
         server.process.wait(timeout=20)
         deadline = time.monotonic() + 10
