@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -20,6 +21,8 @@ from mockserver.scenario.cassette import open_cassette
 from mockserver.scenario.desk import Desk, ToldText, Visit
 from mockserver.scenario.pacing import Clock, Pacing, SystemClock, hold, pace
 from mockserver.scenario.scripts import Rule
+from mockserver.scenario.seams import Events
+from mockserver.scenario.slots import Slots
 from mockserver.service.front_door import FrontDoor
 from mockserver.service.streams import Streams
 from mockserver.store import Store
@@ -100,7 +103,10 @@ class Answerer:
         store = Store(config.state, clock=clock.now)
         self.desk = Desk(config, clock, self._why_unsayable, store)
         self._cassette = open_cassette(config, clock, store)
-        self._pacing = Pacing(ttft=config.ttft, itl=config.itl, jitter=config.jitter, seed=config.seed)
+        self._pacing = Pacing.at(config.timing, config.seed)
+        self._is_paced = config.paced
+        self._shares_streams = config.paced and not config.timing.prefill and config.timing.concurrency is None
+        self._slots = None if config.timing.concurrency is None else Slots(config.timing.concurrency, clock)
         self.front_door = FrontDoor(config, clock, store)
         self._streams = Streams()
         self._read_again = lru_cache(KNOWN_REQUESTS)(self._read)
@@ -187,7 +193,7 @@ class Answerer:
         """What was arranged for this request, or what the front door has kept of it, or a new answer."""
         asked = read.request
         told = self.desk.told(asked, visit)
-        kept = told is None and not visit.faults and not self.config.paced
+        kept = told is None and not visit.faults and not self._is_paced
         generate = partial(self._generate, visit=visit, told=told, in_list=in_list)
         try:
             return self.front_door.answer(asked, generate, key=read.key, kept=kept)
@@ -197,24 +203,31 @@ class Answerer:
 
     def _generate(self, asked: Request, visit: Visit, told: ToldText | None, in_list: bool) -> Reply:
         seams = visit.seams
-        if asked.stream and self.config.paced and told is None and not visit.faults:
+        if asked.stream and self._shares_streams and told is None and not visit.faults:
             return self._pace_stream(asked, visit)
         began = self.desk.clock.now()
         request = seams.request(asked)
         language_model = self._load(request.model, request.parameters.adapter_id)
         todo = plan(request, language_model.vocabulary, self.config)
-        made = (self._steps(todo, language_model, n, told, visit) for n in range(todo.best_of))
-        if self.config.paced or seams.paced:
-            made = (pace(events, seams.deadlines(self._pacing.deadlines(asked)), visit.start, self.desk.clock) for events in made)
-        sequences = (seams.steps(events, asked) for events in made)
+        made = [self._steps(todo, language_model, n, told, visit) for n in range(todo.best_of)]
+
+        def sequences(turn: float) -> Iterator[Events]:
+            """As they come, from when it is this request's turn."""
+            for events in made:
+                if self._is_paced or seams.paced:
+                    due = seams.deadlines(self._pacing.deadlines(asked, len(todo.ids)))
+                    events = pace(events, due, max(visit.start, turn), self.desk.clock)
+                yield seams.steps(events, asked)
+
         headers = self._compute_headers(asked)
         if request.stream:
-            events = seams.events(stream_events(request, next(sequences)), asked)
+            events = seams.events(self._in_turn(lambda turn: stream_events(request, next(sequences(turn)))), asked)
             return Reply(200, (*sse.HEADERS, *headers), seams.frames(sse.frames(events), asked))
         planned = self.desk.clock.now()
-        completions = rank([collect(events) for events in sequences])
+        with self._slots.slot() if self._slots else nullcontext(planned) as turn:
+            completions = rank([collect(events) for events in sequences(turn if self._slots else visit.start)])
         if headers:
-            headers += timing_headers(completions[0], Timing(planned - began, self.desk.clock.now() - planned))
+            headers += timing_headers(completions[0], Timing(planned - began, turn - planned, self.desk.clock.now() - turn))
         reply = seams.reply(plain_reply(request, completions), asked)
         return Reply(200, (*JSON_HEADERS, *headers), write_json([reply] if in_list else reply).encode("ascii"))
 
@@ -231,6 +244,17 @@ class Answerer:
     def _compute_headers(self, asked: Request) -> tuple[tuple[str, str], ...]:
         compute_type = self.config.switches.compute_type
         return compute_headers(len(asked.inputs), compute_type) if compute_type else ()
+
+    def _in_turn(self, make: Callable[[float], Iterator[Any]]) -> Iterator[Any]:
+        """What ``make`` gives, once a slot is free, which is kept to its end."""
+        if self._slots is None:
+            return make(float("-inf"))
+
+        def wait(slots: Slots) -> Iterator[Any]:
+            with slots.slot() as turn:
+                yield from make(turn)
+
+        return wait(self._slots)
 
     def _steps(
         self, todo: Plan, model: LanguageModel, sequence: int, told: ToldText | None, visit: Visit

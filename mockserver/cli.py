@@ -12,6 +12,7 @@ import click
 
 import spec
 from mockserver.config import Config, ConfigError
+from mockserver.paces import PACES
 
 Command = Callable[..., Any]
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Config)}
@@ -88,9 +89,12 @@ Then:
     multiple=True,
     help="Break the contract so; repeatable. `faults` lists them. NAME@0.1: one request in ten.",
 )
+@click.option("--pace", type=click.Choice([*PACES]), help="A named pace; what is said besides counts for more.")
 @_setting("--ttft", type=click.FloatRange(0, 3_600_000), metavar="MS", help="Milliseconds to the first token.")
+@_setting("--prefill", type=click.FloatRange(0, 60_000), metavar="MS", help="Milliseconds more for each token of the prompt.")
 @_setting("--itl", type=click.FloatRange(0, 3_600_000), metavar="MS", help="Milliseconds between tokens.")
 @_setting("--jitter", type=click.FloatRange(0, 3_600_000), metavar="MS", help="Each token up to so much earlier or later, by --seed.")
+@_setting("--concurrency", type=click.IntRange(1), metavar="N", help="Answer N requests at a time, each worker; the others wait.")
 @click.option("--script", metavar="FILE", help="Told answers, YAML or TOML; read again when it changes. `lint` checks it.")
 @click.option("--strict", is_flag=True, help="Answer only what a rule tells; else an error that names the nearest rule.")
 @click.option("--record", metavar="FILE", help="Pass requests on to --upstream and append what comes back to FILE.")

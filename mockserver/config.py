@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
 
 import spec
+from mockserver.paces import PACES, Pace
 
 RECOMMENDED_MODELS: tuple[str, ...] = (
     "google/gemma-2-2b-it",
@@ -61,9 +62,12 @@ class Config:
     default_max_new_tokens: int = _spec_limits()["max_new_tokens"]
     unknown_parameters: Literal["ignore", "refuse"] = "ignore"
     faults: tuple[str, ...] = ()
-    ttft: float = 0.0
-    itl: float = 0.0
-    jitter: float = 0.0
+    pace: str | None = None
+    ttft: float | None = None
+    prefill: float | None = None
+    itl: float | None = None
+    jitter: float | None = None
+    concurrency: int | None = None
     script: str | None = None
     strict: bool = False
     control: bool = True
@@ -125,10 +129,20 @@ class Config:
             raise ConfigError("`--upstream` is an address such as https://api-inference.huggingface.co")
         if self.record is not None and (self.replay is not None or self.workers > 1):
             raise ConfigError("`--record` goes neither with `--replay` nor with more than one worker")
-        if min(self.ttft, self.itl, self.jitter) < 0:
-            raise ConfigError("ttft, itl and jitter are milliseconds, and not below 0")
+        if self.pace is not None and self.pace not in PACES:
+            raise ConfigError(f"unknown pace {self.pace!r}: known are {', '.join(PACES)}")
+        if min(self.ttft or 0, self.prefill or 0, self.itl or 0, self.jitter or 0) < 0:
+            raise ConfigError("ttft, prefill, itl and jitter are milliseconds, and not below 0")
+        if self.concurrency is not None and self.concurrency < 1:
+            raise ConfigError(f"`--concurrency` must be at least 1. Given: {self.concurrency}")
+
+    @property
+    def timing(self) -> Pace:
+        """The named pace, with what was said besides in its place."""
+        said = {name: getattr(self, name) for name in ("ttft", "prefill", "itl", "jitter", "concurrency")}
+        return replace(PACES[self.pace or "instant"], **{name: value for name, value in said.items() if value is not None})
 
     @property
     def paced(self) -> bool:
-        """Whether tokens are held back."""
-        return bool(self.ttft or self.itl or self.jitter)
+        """Whether tokens are held back, or requests wait for each other."""
+        return self.timing != PACES["instant"]

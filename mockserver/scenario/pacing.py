@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import Protocol
 
 from mockserver.messages import Prefill, Request, Step
+from mockserver.paces import Pace
 
 
 class Clock(Protocol):
@@ -62,15 +63,25 @@ class VirtualClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pacing:
-    """Milliseconds: ``ttft`` to the first token, ``itl`` between tokens, ``jitter`` that each may come earlier or later."""
+    """Milliseconds: ``ttft`` to the first token, ``prefill`` more for each token of the prompt, ``itl`` between tokens, ``jitter`` that
+    each may come earlier or later.
+    """
 
     ttft: float = 0.0
+    prefill: float = 0.0
     itl: float = 0.0
     jitter: float = 0.0
     seed: int = 0
 
-    def deadlines(self, request: Request) -> Iterator[float]:
+    @classmethod
+    def at(cls, pace: Pace, seed: int) -> Pacing:
+        """The pacing of a named pace."""
+        return cls(ttft=pace.ttft, prefill=pace.prefill, itl=pace.itl, jitter=pace.jitter, seed=seed)
+
+    def deadlines(self, request: Request, input_length: int = 0) -> Iterator[float]:
         """Seconds after which each token of the reply is due, never before the one that precedes it.
+
+        ``input_length`` is that of the prompt, in tokens.
 
         The same seed and the same request give the same ones.
 
@@ -80,7 +91,7 @@ class Pacing:
         """
         latest, place = 0.0, 0
         while True:
-            even = self.ttft + place * self.itl
+            even = self.ttft + input_length * self.prefill + place * self.itl
             latest = max(latest, even + self.jitter * self._draw(request, place) if self.jitter else even)
             yield latest / 1000
             place += 1

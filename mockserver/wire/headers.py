@@ -68,9 +68,10 @@ def read_boolean(name: str, value: str | None) -> bool | None:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds that a reply took, as the router counts them; here nobody waits in a queue."""
+    """Seconds that a reply took, as the router counts them."""
 
     validation: float
+    queue: float
     inference: float
 
 
@@ -81,12 +82,12 @@ def compute_headers(characters: int, compute_type: str) -> tuple[tuple[str, str]
 
 def timing_headers(completion: Completion, timing: Timing) -> tuple[tuple[str, str], ...]:
     """What a whole reply carries besides; the counts are those of the sequence that won."""
-    total, count = timing.validation + timing.inference, completion.finished.generated_tokens
+    total, count = timing.validation + timing.queue + timing.inference, completion.finished.generated_tokens
     told: Mapping[str, str] = {
         "x-compute-time": f"{total:.9f}",
         "x-total-time": _milliseconds(total),
         "x-validation-time": _milliseconds(timing.validation),
-        "x-queue-time": "0",
+        "x-queue-time": _milliseconds(timing.queue),
         "x-inference-time": _milliseconds(timing.inference),
         "x-time-per-token": _milliseconds(timing.inference / count),
         "x-prompt-tokens": str(completion.prefill.input_length),

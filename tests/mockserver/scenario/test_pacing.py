@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from mockserver import Config, VirtualClock, create_app
 from mockserver.messages import Request
+from mockserver.paces import PACES
 from mockserver.scenario.pacing import Pacing
 
 REQUEST = Request("m", "a prompt")
@@ -92,7 +94,40 @@ def test_the_fault_that_sends_all_at_once_does_so_when_the_last_token_is_due() -
     assert [0.16] == arrivals(payload, ttft=100, itl=20, faults=("stream-all-at-once",))
 
 
-@pytest.mark.parametrize("name", ["ttft", "itl", "jitter"])
+def test_each_token_of_the_prompt_takes_its_time() -> None:
+    assert [0.13, 0.15] == [round(moment, 6) for moment in islice(Pacing(ttft=100, prefill=10, itl=20).deadlines(REQUEST, 3), 2)]
+
+
+def test_a_longer_prompt_is_answered_later() -> None:
+    short, long = ({"inputs": "hi" * count, "parameters": {"max_new_tokens": 1}} for count in (1, 200))
+    client = create_app(Config()).test_client()
+    counts = [len(client.post("/tokenize", json=payload).get_json()) for payload in (short, long)]
+
+    assert [[count / 100] for count in counts] == [arrivals(payload, prefill=10) for payload in (short, long)]
+
+
+def test_a_named_pace_may_be_altered() -> None:
+    assert Config(pace="laptop").timing.itl == 90
+    assert Config(pace="laptop", itl=5).timing == replace(PACES["laptop"], itl=5)
+    assert Config(pace="laptop", jitter=0).timing.jitter == 0
+
+
+@pytest.mark.parametrize("name", [*PACES])
+def test_each_pace_can_be_served(name: str) -> None:
+    payload = {"inputs": "hi", "stream": True, "parameters": {"max_new_tokens": 3}}
+    moments = arrivals(payload, pace=name)
+
+    assert moments == sorted(moments)
+    assert (moments[-1] == 0) == (name == "instant")
+    assert Config(pace=name).paced == (name != "instant")
+
+
+def test_an_unknown_pace_is_named() -> None:
+    with pytest.raises(ValueError, match="unknown pace 'warp': known are instant, gpu"):
+        Config(pace="warp")
+
+
+@pytest.mark.parametrize("name", ["ttft", "prefill", "itl", "jitter"])
 def test_times_are_not_negative(name: str) -> None:
     with pytest.raises(ValueError, match="not below 0"):
         Config(**{name: -1.0})
