@@ -31,8 +31,10 @@ from contract_tests.plugin import RESULT, RUN
 from contract_tests.probes import PROBES, PROFILES, Probe
 from contract_tests.report.console import print_result
 from contract_tests.report.files import write_reports
+from contract_tests.report.masking import mask
 from contract_tests.report.result import Spent, exit_code, make_result
 from contract_tests.settings import Settings, fresh_seed, parse_header, parse_without, read_token
+from spec.secrets import Masker, secrets_of_url
 
 DIALECT_HELP = "Which server's habits to expect."
 F = TypeVar("F", bound=Callable[..., Any])
@@ -90,7 +92,7 @@ def _telling_errors() -> Iterator[None]:
     try:
         yield
     except RunError as error:
-        click.echo(f"textgen-contract: {error}", err=True)
+        click.echo(f"textgen-contract: {Masker().text(str(error))}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
         click.echo(f"textgen-contract: {error.strerror} ({error.filename})", err=True)
@@ -186,9 +188,8 @@ def _print_plan(settings: Settings) -> None:
 def _check(settings: Settings) -> tuple[int, dict[str, Any]]:
     """Run pytest on the suite with these settings, print the result, and give it with the exit code."""
     console = Console()
-    console.print(
-        f"checking {settings.url} ({settings.profile}, seed {settings.seed})", soft_wrap=True, highlight=False, markup=False
-    )
+    url = Masker(settings.secrets).text(settings.url)
+    console.print(f"checking {url} ({settings.profile}, seed {settings.seed})", soft_wrap=True, highlight=False, markup=False)
     run = ContractRun(settings)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
@@ -204,6 +205,8 @@ def _check(settings: Settings) -> tuple[int, dict[str, Any]]:
         code = int(pytest.main(_pytest_arguments(), plugins=[stash]))
     if stash.result is None:
         raise RunError(f"pytest ended with {code} before the run did: please report this with the command you used.")
+    if run.record is not None and run.record.ended:
+        click.echo(f"textgen-contract: {run.record.ended}", err=True)
     print_result(stash.result, console)
     return code, stash.result
 
@@ -276,7 +279,8 @@ def judge(files: tuple[Path, ...], dialect: str, select: tuple[str, ...], strict
             refused=(),
             authorized=False,
         )
-        write_reports(result, (), **reports)
+        result = mask(result, Masker())
+        write_reports(result, **reports)
         click.echo(judged.sentence)
         print_result(result, Console())
         sys.exit(exit_code(result))
@@ -300,7 +304,8 @@ def replay(results: Path, clause: str, url: str | None, token_env: str | None, t
 
     with _telling_errors():
         case = read_case(results, clause)
-        client = Client(check_url(url or case.url), token=read_token(token_env) if token_env else "", timeout=timeout)
+        token = read_token(token_env) if token_env else ""
+        client = Client(check_url(url or case.url), token=token, timeout=timeout)
         evidence = replay_case(case, client)
         result = make_result(
             evidence,
@@ -312,6 +317,7 @@ def replay(results: Path, clause: str, url: str | None, token_env: str | None, t
             refused=(),
             authorized=bool(token_env),
         )
+        result = mask(result, Masker((token, *secrets_of_url(client.url))))
         print_result(result, Console())
         sys.exit(exit_code(result))
 
@@ -417,13 +423,14 @@ def load(
             **options,
         )
         token = read_token(order.token_env) if order.token_env else ""
-        check_reachable(Client(url, token=token, headers=order.headers, timeout=order.timeout))
-        click.echo(f"loading {url} ({order.users} users, {duration:g} s, seed {order.seed})")
+        masker = Masker((token, *(value for _, value in order.headers), *secrets_of_url(url)))
+        check_reachable(Client(url, token=token, headers=order.headers, timeout=order.timeout), masker)
+        click.echo(f"loading {masker.text(url)} ({order.users} users, {duration:g} s, seed {order.seed})")
         started = time.monotonic()
         outcome = command.run_locust(command.locust_command(url, order, duration, role, passed), order, show=sys.stderr.isatty())
         result = command.result_of(outcome, order, url, started, strict=strict)
-        secrets = (token, *(value for _, value in order.headers))
-        write_reports(result, secrets, json=json, junit=junit, html=html, markdown=markdown)
+        result = mask(result, masker)
+        write_reports(result, json=json, junit=junit, html=html, markdown=markdown)
         shown = [clause for clause in result["clauses"] if clause["verdict"] != "skip"]
         print_result({**result, "clauses": shown}, Console())
         Console().print(command.figures_table(result["load"]))

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
 from itertools import chain, islice
 
 import httpx
@@ -62,6 +63,8 @@ class Client:
         self._http = httpx.Client(
             timeout=timeout, transport=transport or DeadlineTransport(connections=CONNECTIONS), trust_env=False
         )
+        # each request is as if it were the first: what one reply sets is not sent with the next
+        self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     @property
     def has_token(self) -> bool:

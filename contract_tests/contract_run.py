@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import IO, Any
+from typing import Any
 
 import httpx
 
-from contract_tests import exchange as wire
 from contract_tests.budget import Budget, BudgetSpent
 from contract_tests.clauses import Clause, clauses_of
 from contract_tests.client import Client
@@ -21,22 +20,24 @@ from contract_tests.evidence import Evidence
 from contract_tests.exchange import Case, Exchange
 from contract_tests.probes import PROBES, PROFILES, Probe, Run
 from contract_tests.probes.run import UNANSWERED
-from contract_tests.report.files import FORMS, masked, write_reports
+from contract_tests.record import Record
+from contract_tests.report.files import FORMS, write_reports
+from contract_tests.report.masking import mask
 from contract_tests.report.result import Spent, make_result
 from contract_tests.settings import REMOTE_REQUESTS, REMOTE_TOKENS, Settings
+from spec.secrets import Masker
 
 
 class _RecordingClient(Client):
     """A client that writes each exchange down as it ends."""
 
-    def __init__(self, sink: IO[str], secrets: tuple[str, ...], *arguments: Any, **keywords: Any) -> None:
+    def __init__(self, record: Record, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
-        self._sink = sink
-        self._secrets = secrets
+        self._record = record
 
     def _send_once(self, case: Case, *, stay: bool = True, timeout: float | None = None) -> Exchange:
         exchange = super()._send_once(case, stay=stay, timeout=timeout)
-        self._sink.write(masked(wire.to_json(exchange), self._secrets) + "\n")
+        self._record.write(exchange)
         return exchange
 
 
@@ -57,10 +58,10 @@ class ContractRun:
             "budget": budget,
             "transport": transport,
         }
-        self._sink: IO[str] | None = None
-        if settings.record is not None:
-            self._sink = settings.record.open("w", encoding="utf-8")
-            self._client: Client = _RecordingClient(self._sink, settings.secrets, settings.url, **known)
+        self._masker = Masker(settings.secrets)
+        self.record = None if settings.record is None else Record(settings.record, self._masker)
+        if self.record is not None:
+            self._client: Client = _RecordingClient(self.record, settings.url, **known)
         else:
             self._client = Client(settings.url, **known)  # type: ignore[arg-type]  # keywords by name
         self._started = time.monotonic()
@@ -70,11 +71,10 @@ class ContractRun:
         self._pending = list(PROBES)
         self._spent = ""
         try:
-            check_reachable(self._client)
-        except UnreachableError as error:
+            check_reachable(self._client, self._masker)
+        except UnreachableError:
             self._close()
-            # what the endpoint said may hold what it was sent
-            raise UnreachableError(masked(str(error), settings.secrets)) from None
+            raise
 
     @property
     def evidence(self) -> Evidence:
@@ -98,8 +98,8 @@ class ContractRun:
 
     def _close(self) -> None:
         self._client.close()
-        if self._sink is not None:
-            self._sink.close()
+        if self.record is not None:
+            self.record.close()
 
     def finish(self) -> dict[str, Any]:
         """Close the client, write the reports that were asked for, and give the result."""
@@ -127,8 +127,9 @@ class ContractRun:
             authorized=bool(settings.token),
         )
         paths = {form: getattr(settings, form) for form in FORMS}
-        write_reports(result, settings.secrets, **paths)
-        return result
+        told = mask(result, self._masker)
+        write_reports(told, **paths)
+        return told
 
 
 def make_budget(settings: Settings, *, remote: bool) -> Budget:

@@ -84,8 +84,8 @@ class _Backend(httpcore.NetworkBackend):
 class DeadlineTransport(httpx.HTTPTransport):
     """HTTP/1.1 over sockets that know the deadline; no proxy and no certificates from the environment."""
 
-    def __init__(self, *, connections: int) -> None:
-        context = httpx.create_ssl_context(trust_env=False)
+    def __init__(self, *, connections: int, context: ssl.SSLContext | None = None) -> None:
+        context = context or httpx.create_ssl_context(trust_env=False)
         super().__init__(verify=context, trust_env=False)
         self._pool.close()
         # httpx offers no way to give its pool another backend; everything else of its transport stays as it is

@@ -12,6 +12,7 @@ from contract_tests.client import Client, asked_to_wait
 from contract_tests.errors import RunError, UnreachableError, UsageError
 from contract_tests.exchange import Case
 from contract_tests.observation import MISSING, Observation, shorten
+from spec.secrets import Masker
 
 MODEL_PATH = "/models/google/gemma-2-2b-it"
 """The page's own path, which the fake serves."""
@@ -34,8 +35,15 @@ def is_local(url: str) -> bool:
     return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1") or (urlsplit(url).hostname or "").startswith("127.")
 
 
-def check_reachable(client: Client) -> None:
-    """Send the page's own request once; UnreachableError in one sentence when no run makes sense."""
+def check_reachable(client: Client, masker: Masker) -> None:
+    """Send the page's own request once; UnreachableError in one sentence, without secrets, when no run makes sense."""
+    try:
+        _check_reachable(client)
+    except UnreachableError as error:
+        raise UnreachableError(masker.text(str(error))) from None
+
+
+def _check_reachable(client: Client) -> None:
     seen = Observation(
         client.send(
             Case.of({"inputs": "Can you please let us know more details about your ", "parameters": {"max_new_tokens": 1}})

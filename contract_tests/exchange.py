@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from spec.secrets import Masker, is_secret_name
+
 JSON_HEADERS: tuple[tuple[str, str], ...] = (("content-type", "application/json"),)
 Headers = tuple[tuple[str, str], ...]
 RECORDED = "recorded"
@@ -113,7 +115,7 @@ def case_of(told: Any) -> Case:
     if not isinstance(told, dict) or "body" not in told:
         raise ValueError("a request is an object with a `body`")
     headers = tuple(
-        (name.lower(), value) for name, value in header_pairs(told.get("headers")) if name.lower() not in SECRET_HEADERS
+        (name.lower(), value) for name, value in header_pairs(told.get("headers")) if not is_secret_name(name)
     )
     body = told["body"]
     purpose: dict[str, Any] = {
@@ -125,10 +127,6 @@ def case_of(told: Any) -> Case:
         data = _bytes(body or "")
         return Case(body=data, payload=_canonical(data), headers=headers or JSON_HEADERS, unknown=body is None, **purpose)
     return replace(Case.of(body, **purpose), headers=headers or JSON_HEADERS)
-
-
-SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
-"""Header names whose values are never kept."""
 
 
 def header_pairs(value: Any) -> list[tuple[str, str]]:
@@ -166,13 +164,17 @@ def _canonical(data: bytes) -> Any:
     return value if isinstance(value, dict) else None
 
 
-def to_json(exchange: Exchange) -> str:
-    """One line of a record (see the commands: ``--record``). Authorization is never in it."""
-    response: dict[str, Any] = {"status": exchange.status, "headers": dict(exchange.headers)}
+def to_json(exchange: Exchange, masker: Masker | None = None) -> str:
+    """One line of a record (see the commands: ``--record``). Authorization is never in it, nor what ``masker`` takes out."""
+    headers = {name: value for name, value in exchange.headers if not is_secret_name(name)}
+    response: dict[str, Any] = {"status": exchange.status, "headers": headers}
     response["chunks"] = [{"at": round(chunk.at, 6), "data": _text_or_base64(chunk.data)} for chunk in exchange.chunks]
     if exchange.failure:
         response["failure"] = exchange.failure
-    return json.dumps({"request": shown(exchange.case, exchange.url), "response": response}, ensure_ascii=True)
+    request = shown(exchange.case, exchange.url)
+    if masker is not None:
+        request, response = masker.value(request), masker.reply(response)
+    return json.dumps({"request": request, "response": response}, ensure_ascii=True)
 
 
 def from_json(line: str) -> Exchange:

@@ -97,4 +97,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     run = config.stash.get(RUN, None)
     if run is not None:
-        terminalreporter.write_line(f"textgen-contract: {run.settings.url}, seed {run.settings.seed}")
+        from spec.secrets import Masker
+
+        url = Masker(run.settings.secrets).text(run.settings.url)
+        terminalreporter.write_line(f"textgen-contract: {url}, seed {run.settings.seed}")

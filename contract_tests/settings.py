@@ -11,6 +11,7 @@ import spec
 from contract_tests.deviations import Deviation
 from contract_tests.errors import UsageError
 from contract_tests.exchange import Headers
+from spec.secrets import secrets_of_url
 
 REMOTE_REQUESTS, REMOTE_TOKENS = 300, 20_000
 """What a run may spend at an address beyond this machine unless told otherwise."""
@@ -50,8 +51,8 @@ class Settings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must stand in no report: the token, and the values of the caller's own headers."""
-        return (self.token, *(value for _, value in self.headers))
+        """What must stand in no report: the token, the values of the caller's own headers, and the secrets in the address."""
+        return (self.token, *(value for _, value in self.headers), *secrets_of_url(self.url))
 
 
 def parse_without(text: str) -> tuple[str, ...]:

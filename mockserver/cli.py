@@ -102,6 +102,7 @@ Then:
 @click.option("--replay", metavar="FILE", help="Answer what was recorded, and nothing else.")
 @click.option("--replay-timing", is_flag=True, help="Answer in the time that the real server took.")
 @click.option("--no-control", "control", is_flag=True, flag_value=False, default=True, help="No /_mock/..., no journal, no x-mock headers.")
+@click.option("--control-token", metavar="T", help="Ask for this token in the Authorization of what is said to /_mock/...")
 @click.option("--token", "tokens", metavar="T", multiple=True, help="Ask for this token in Authorization; repeatable.")
 @_setting("--cold", type=click.FloatRange(0, 86_400), metavar="SECONDS", help="A model loads so long from its first request on.")
 @click.option("--rate-limit", metavar="RATE", help='How often one client may ask, such as "60/minute"; beyond that 429.')

@@ -45,6 +45,10 @@ def _spec_limits() -> dict[str, int]:
     return limits
 
 
+def _fits_a_header(token: str) -> bool:
+    return token.isascii() and token.isprintable() and token != "" and " " not in token
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """What this server is. The first of ``models`` answers at ``/``, ``/generate`` and ``/generate_stream``."""
@@ -71,6 +75,7 @@ class Config:
     script: str | None = None
     strict: bool = False
     control: bool = True
+    control_token: str | None = field(default=None, repr=False)
     record: str | None = None
     upstream: str | None = None
     replay: str | None = None
@@ -104,8 +109,10 @@ class Config:
             raise ConfigError(f"unknown dialect {self.dialect!r}: known are {', '.join(spec.DIALECTS)}")
         if (self.engine == "checkpoint") != (self.checkpoint is not None):
             raise ConfigError("`--engine checkpoint` and `--checkpoint DIR` go together: give both or neither")
-        if not all(token.isascii() and token.isprintable() and token and " " not in token for token in self.tokens):
+        if not all(map(_fits_a_header, (*self.tokens, *([] if self.control_token is None else [self.control_token])))):
             raise ConfigError("a token is not empty, and holds no space and nothing that a header cannot carry")
+        if self.control_token is not None and not self.control:
+            raise ConfigError("`--no-control` and `--control-token` contradict each other: leave one out")
         if not 0 <= self.cold < float("inf"):
             raise ConfigError("`--cold` is a number of seconds, 0 or more")
         if self.cold and not self.switches.front_door:

@@ -15,8 +15,10 @@ from mockserver.scenario.desk import SCOPE_HEADER, Desk, Visit
 from mockserver.scenario.journal import Asked
 from mockserver.scenario.rule_words import in_words
 from mockserver.scenario.verdict import judge
+from mockserver.service.authorization import check_authorization
 from mockserver.wire.request import check_media_type, read_body
 from mockserver.wire.strict_json import parse_json, write_json
+from spec.secrets import Masker
 
 PREFIX = "/_mock/"
 UNNOTED = frozenset({"/health", "/metrics", "/ping"}) | PATHS
@@ -53,13 +55,16 @@ def add_control(app: Flask, desk: Desk) -> None:
     if not desk.config.control:
         return
 
+    secrets = Masker((*desk.config.tokens, desk.config.control_token or ""))
+
     def add(path: str, view: Any, *methods: str) -> None:
         app.add_url_rule(f"{PREFIX}{path}", f"mock_{view.__name__}", view, methods=methods)
 
     def requests() -> Response:
         wanted = _read_filters()
         last = _read_last(wanted.pop("last", None))
-        return _json([entry.as_json() for entry in desk.journal.entries() if _passes(entry, wanted)][-last:])
+        found = [entry for entry in desk.journal.entries() if _passes(entry, wanted)][-last:]
+        return _json(secrets.value([entry.as_json() for entry in found]))
 
     def verdict() -> Response:
         return _json([finding.as_json() for finding in judge(desk.journal.entries(request.headers.get(SCOPE_HEADER)))])
@@ -120,11 +125,16 @@ def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _admit(desk: Desk) -> None:
-    """Refuse what a web page of another origin sends, and a server whose processes would each say something else."""
+    """Refuse what a web page of another origin sends, or who does not know the token, and where processes would not agree.
+
+    Raises NotFoundError, ForeignOriginError, UnauthorizedError, ControlError, StateAwayError.
+    """
     if not desk.config.control:
         raise NotFoundError(f"There is nothing at {request.path[:200]}: the server was started with --no-control")
     if not _is_from_here(desk.config.host):
         raise ForeignOriginError("A web page of another origin may not control this server")
+    if desk.config.control_token is not None:
+        check_authorization(request.headers.get("authorization"), [desk.config.control_token], colon_after_bearer=False)
     if desk.config.workers > 1 and not desk.store.shared:
         raise ControlError(
             f"Each of the {desk.config.workers} workers has a journal of its own: control needs --workers 1, or a --state that they share"

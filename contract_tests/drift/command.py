@@ -19,6 +19,7 @@ from contract_tests.exchange import Case, Exchange, Headers
 from contract_tests.recordings import read_recording
 from contract_tests.report.result import curl
 from contract_tests.settings import REMOTE_REQUESTS, REMOTE_TOKENS
+from spec.secrets import Masker, secrets_of_url
 
 
 def drift(
@@ -35,6 +36,7 @@ def drift(
 ) -> int:
     """Exit code 0: the same shape; 1: another. UsageError, UnreachableError."""
     near = is_local(check_url(url))
+    masker = Masker((token, *(value for _, value in headers), *secrets_of_url(url)))
     asked = _read(file)
     budget = Budget(max_requests or (None if near else REMOTE_REQUESTS), max_tokens or (None if near else REMOTE_TOKENS), rate)
 
@@ -53,11 +55,11 @@ def drift(
     if not found.compared:
         why = ", ".join(found.unanswered) or "the budget is spent"
         raise UnreachableError(
-            f"{url} answered none of the recorded requests ({why}): is the server running, and the address right?"
+            f"{masker.text(url)} answered none of the recorded requests ({why}): is the server running, and the address right?"
         )
-    _print(found, url, authorized=bool(token))
+    _print(found, url, masker, authorized=bool(token))
     if json_file is not None:
-        told = _as_json(found, url, authorized=bool(token))
+        told = masker.value(_as_json(found, url, authorized=bool(token)))
         json_file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return 1 if found.changes else 0
 
@@ -71,14 +73,14 @@ def _read(file: Path) -> list[Asking]:
     return asked
 
 
-def _print(found: Drift, url: str, *, authorized: bool) -> None:
+def _print(found: Drift, url: str, masker: Masker, *, authorized: bool) -> None:
     for change in found.changes:
         replies = "1 reply" if change.count == 1 else f"{change.count} replies"
         click.echo(f"{change.place}: was {_or(change.before)}, came {_or(change.now)} (in {replies} of {found.compared})")
-        click.echo(f"  repeat: {curl(change.exchange, authorized=authorized)}")
+        click.echo(f"  repeat: {masker.text(curl(change.exchange, authorized=authorized))}")
     click.echo(found.sentence)
     click.echo(
-        f"{url} {'answers in another shape than was recorded' if found.changes else 'answers in the shape that was recorded'}"
+        f"{masker.text(url)} {'answers in another shape than was recorded' if found.changes else 'answers in the shape that was recorded'}"
     )
 
 

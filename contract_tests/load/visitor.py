@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 
-import httpx
-
 from contract_tests import strategies
 from contract_tests.budget import Budget
 from contract_tests.client import Client, asked_to_wait
+from contract_tests.deadline import DeadlineTransport
 from contract_tests.evidence import Evidence
 from contract_tests.exchange import Case, Exchange
 from contract_tests.load.order import Order
@@ -98,7 +97,7 @@ class Visitor:
         token: str = "",
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        transport = httpx.HTTPTransport(verify=True if tls is None else tls)
+        transport = DeadlineTransport(connections=1, context=tls)
         client = WatchedClient(
             url, watch, token=token, headers=order.headers, timeout=order.timeout, budget=budget, transport=transport
         )

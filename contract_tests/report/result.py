@@ -13,6 +13,7 @@ from typing import Any
 from contract_tests.deviations import Deviation, apply_deviations
 from contract_tests.evidence import Evidence, Finding, Tally
 from contract_tests.exchange import Case, Exchange, shown
+from spec.secrets import MASK, is_secret_name
 
 VERDICTS = ("pass", "fail", "skip", "inconclusive", "error")
 SCHEMA = 1
@@ -85,7 +86,8 @@ def _cut(data: bytes, limit: int) -> bytes:
 def _answer(exchange: Exchange, limit: int) -> dict[str, Any]:
     """What came back, as it came: a stream in its chunks, anything else as one body; ``bytes`` counts all of it, ``cut`` or not."""
     shown: dict[str, Any] = {"status": exchange.status, "headers": {}, "seconds": round(exchange.seconds, 6)}
-    for name, value in exchange.headers:
+    for name, told in exchange.headers:
+        value = MASK if is_secret_name(name) else told
         before = shown["headers"].get(name)
         shown["headers"][name] = value if before is None else f"{before}, {value}"
     if exchange.failure:

@@ -10,7 +10,10 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from hashlib import blake2b
+from http.cookiejar import DefaultCookiePolicy
+from os import SEEK_END
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
@@ -19,11 +22,11 @@ from urllib.parse import urlsplit
 from mockserver.config import Config
 from mockserver.errors import ApiError, ToldError, UnmatchedError
 from mockserver.messages import Reply
-from mockserver.scenario.journal import SECRET
 from mockserver.scenario.pacing import Clock, wait_until
 from mockserver.store import Store
 from mockserver.wire.reply_check import ReplyCheck
 from mockserver.wire.strict_json import parse_json
+from spec.secrets import Masker, is_secret_name, secrets_of_headers, secrets_of_url
 
 log = logging.getLogger("mockserver")
 
@@ -57,6 +60,51 @@ class Cassette(Protocol):
     def answer(self, path: str, body: bytes, headers: Mapping[str, str], note: Note) -> Reply: ...
 
 
+class Tape:
+    """A file of lines, appended one by one. Safe among threads.
+
+    Where no more can be written it ends with the last whole line, which is said once; whoever writes goes on without it.
+    Raises CassetteError.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._lines = 0
+        self._ended = False
+        self._lock = Lock()
+        try:
+            file.open("ab").close()
+        except OSError as error:
+            raise CassetteError(f"{file}: {error.strerror or error}") from None
+
+    def write(self, line: str) -> None:
+        data = f"{line}\n".encode("ascii")
+        with self._lock:
+            if self._ended:
+                return
+            try:
+                with self.file.open("ab", buffering=0) as sink:
+                    _append(sink, data)
+                self._lines += 1
+            except OSError as error:
+                self._ended = True
+                why = error.strerror or error
+                log.warning("%s: %s: the recording ends here, after %s exchanges; requests go on", self.file, why, self._lines)
+
+
+def _append(sink: Any, data: bytes) -> None:
+    """All of ``data`` or nothing of it. Raises OSError."""
+    start = sink.seek(0, SEEK_END)
+    try:
+        written = sink.write(data)
+        if written < len(data):  # a disk that is almost full takes what it can
+            sink.write(data[written:])
+    except OSError:
+        with suppress(OSError):
+            sink.truncate(start)
+        raise
+
+
 class Recorder:
     """Passes each request on to ``upstream``, writes down what came back, and when, and names what breaks the contract."""
 
@@ -65,14 +113,12 @@ class Recorder:
 
         self._upstream = upstream.rstrip("/")
         self._clock = clock
-        self._lock = Lock()
         self._check = ReplyCheck(dialect)
         self._client = httpx.Client(timeout=PATIENCE, transport=transport)
-        self._file = file
-        try:
-            file.open("a").close()
-        except OSError as error:
-            raise CassetteError(f"{file}: {error.strerror or error}") from None
+        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # one client's cookies are not another's
+        self._where = Masker().text(self._upstream)
+        self._secrets = secrets_of_url(self._upstream)
+        self._tape = Tape(file)
 
     def answer(self, path: str, body: bytes, headers: Mapping[str, str], note: Note = lambda _: None) -> Reply:
         """What the real server answers; ``note`` gets what is wrong with it.
@@ -89,17 +135,18 @@ class Recorder:
         try:
             response = self._client.send(self._client.build_request("POST", url, content=body, headers=sent), stream=True)
         except httpx.HTTPError as error:
-            message = f"{self._upstream} could not be reached: {type(error).__name__}"
+            message = f"{self._where} could not be reached: {type(error).__name__}"
             raise ToldError(message, status=502, error_type="upstream", headers={}) from None
         told = {name: value for name, value in response.headers.items() if name not in HOP_BY_HOP | OURS}
         request = {"method": "POST", "url": url, "headers": _open(sent), "body": _decoded(body)}
         answer = {"status": response.status_code, "headers": told}
-        pieces = self._pass_on(response, began, request, answer, note)
+        masker = Masker((*self._secrets, *secrets_of_headers(sent)))
+        pieces = self._pass_on(response, began, request, answer, masker, note)
         is_stream = told.get("content-type", "").startswith("text/event-stream")
         return Reply(response.status_code, tuple(told.items()), pieces if is_stream else b"".join(pieces))
 
     def _pass_on(
-        self, response: Any, began: float, request: dict[str, Any], answer: dict[str, Any], note: Note
+        self, response: Any, began: float, request: dict[str, Any], answer: dict[str, Any], masker: Masker, note: Note
     ) -> Iterator[bytes]:
         import httpx
 
@@ -116,20 +163,20 @@ class Recorder:
         except httpx.HTTPError as error:
             failure = {"failure": type(error).__name__}
         response.close()
-        line = json.dumps({"request": request, "response": {**answer, "chunks": chunks, **failure}})
-        with self._lock, self._file.open("a", encoding="ascii") as lines:
-            lines.write(f"{line}\n")
+        told = masker.reply({**answer, "chunks": chunks, **failure})
+        self._tape.write(json.dumps({"request": masker.value(request), "response": told}))
         if failure:
-            message = f"{self._upstream} broke off: {failure['failure']}"
+            message = f"{self._where} broke off: {failure['failure']}"
             raise ToldError(message, status=502, error_type="upstream", headers={})
         complaint = self._check.complaint(
             request["body"], answer["status"], answer["headers"].get("content-type", ""), bytes(body)
         )
         if complaint:
+            complaint = masker.text(complaint)
             note(f"the recorded reply breaks the contract: {complaint}")
             log.warning(
                 "%s to %s breaks the contract: %s (`textgen-contract judge %s` tells all)",
-                answer["status"], request["url"], complaint, self._file,
+                answer["status"], masker.text(request["url"]), complaint, self._tape.file,
             )  # fmt: skip
 
     def close(self) -> None:
@@ -151,7 +198,7 @@ class Player:
                 dict(response.get("headers", {}).items(), status=int(response["status"]))
                 if response.get("failure"):
                     continue
-                self._answers[_key(request["body"])].append((urlsplit(request["url"]).path, response))
+                self._answers[_key(Masker().value(request["body"]))].append((urlsplit(request["url"]).path, response))
             except (KeyError, TypeError, ValueError, AttributeError):
                 raise CassetteError(f"{place}: it is no recorded exchange") from None
         if not self._answers:
@@ -160,7 +207,7 @@ class Player:
     def answer(self, path: str, body: bytes, headers: Mapping[str, str], note: Note = lambda _: None) -> Reply:  # noqa: ARG002 (as a Recorder)
         """What was recorded for this body, at the same path if there is such a one. Raises UnmatchedError."""
         began = self._clock.now()
-        key = _key(_decoded(body))
+        key = _key(Masker(secrets_of_headers(headers)).value(_decoded(body)))  # as it was written down
         known = self._answers.get(key)
         if known is None:
             raise UnmatchedError(f"This request was not recorded; the recording holds {len(self._answers)} others")
@@ -234,7 +281,7 @@ def _key(body: Any) -> str:
 
 def _open(headers: Mapping[str, str]) -> dict[str, str]:
     """``headers`` without those that hold a secret."""
-    return {name: value for name, value in headers.items() if name not in SECRET}
+    return {name: value for name, value in headers.items() if not is_secret_name(name)}
 
 
 def open_cassette(config: Config, clock: Clock, store: Store | None = None) -> Cassette | None:

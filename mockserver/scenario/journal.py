@@ -13,11 +13,11 @@ from typing import Any
 
 from mockserver.errors import ApiError
 from mockserver.wire.strict_json import parse_json
+from spec.secrets import is_secret_name
 
 MOST_REQUESTS = 1_000
 MOST_BYTES = 32_000_000
 
-SECRET = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
 MASK = "***"
 
 
@@ -89,10 +89,7 @@ def masked(headers: Mapping[str, str]) -> dict[str, str]:
     >>> masked({"authorization": "Bearer hf_secret", "accept": "*/*"})
     {'authorization': 'Bearer ***', 'accept': '*/*'}
     """
-    shown = {**headers}
-    for name in SECRET & shown.keys():
-        shown[name] = _mask(shown[name])
-    return shown
+    return {name: _mask(value) if is_secret_name(name) else value for name, value in headers.items()}
 
 
 def _mask(value: str) -> str:

@@ -195,9 +195,7 @@ class Scopes:
         self._documents.forget(before if replaced else after)
         return replaced
 
-    def choose(
-        self, scope: str, rules: Sequence[Named], request: Request, headers: Mapping[str, str]
-    ) -> tuple[Rule | None, int]:
+    def choose(self, scope: str, rules: Sequence[Named], request: Request, headers: Mapping[str, str]) -> tuple[Rule | None, int]:
         """The first rule that answers, and which call of it this is; each whose conditions are met counts the call."""
 
         def step(record: Record | None) -> tuple[Record, tuple[Rule | None, int]]:

@@ -79,7 +79,9 @@ def test_a_fault_strikes_so_many_requests_whichever_worker_they_come_to(workers:
     clients = workers(4)
     clients[0].post("/_mock/faults", json={"name": "status-202", "times": 7})
     with ThreadPoolExecutor(4) as pool:
-        codes = [*pool.map(lambda client: client.post("/", json=HI).status_code, [client for client in clients for _ in range(10)])]
+        codes = [
+            *pool.map(lambda client: client.post("/", json=HI).status_code, [client for client in clients for _ in range(10)])
+        ]
 
     assert {202: 7, 200: 33} == {code: codes.count(code) for code in set(codes)}
     assert [] == clients[1].get("/_mock/faults").json
@@ -138,7 +140,11 @@ def test_reset_forgets_in_all_workers(workers: Callable[..., list[FlaskClient]])
     text(one)
     other.post("/_mock/reset")
 
-    assert ([], [], []) == (one.get("/_mock/requests").json, one.get("/_mock/faults").json, one.get("/_mock/scripts").json["rules"])
+    assert ([], [], []) == (
+        one.get("/_mock/requests").json,
+        one.get("/_mock/faults").json,
+        one.get("/_mock/scripts").json["rules"],
+    )
     assert "pong" != text(one)
 
 
