@@ -222,7 +222,7 @@ class Answerer:
         headers = self._compute_headers(asked)
         if request.stream:
             events = seams.events(self._in_turn(lambda turn: stream_events(request, next(sequences(turn)))), asked)
-            return Reply(200, (*sse.HEADERS, *headers), seams.frames(sse.frames(events), asked))
+            return Reply(200, (*sse.HEADERS, *headers), seams.frames(sse.frames(events, self.config.frames), asked))
         planned = self.desk.clock.now()
         with self._slots.slot() if self._slots else nullcontext(planned) as turn:
             completions = rank([collect(events) for events in sequences(turn if self._slots else visit.start)])
@@ -273,5 +273,5 @@ class Answerer:
 
     def refuse(self, error: ApiError, visit: Visit | None = None) -> Reply:
         """The reply that tells ``error``."""
-        reply = refusal(error, self.config.switches)
+        reply = refusal(error, self.config.switches, self.config.frames)
         return reply if visit is None else visit.seams.answer(reply)

@@ -106,10 +106,12 @@ def _add_describing_routes(app: Application, answerer: Answerer) -> None:
 
 def _add_service(app: Application, answerer: Answerer) -> None:
     """What stands around the generating routes; the libraries for it are opened here, once."""
+    from mockserver.neighbours import add_neighbours
     from mockserver.router_routes import add_metrics, add_model_control, add_router_routes
 
     config = answerer.config
     add_router_routes(app, answerer)
+    add_neighbours(app, answerer)
     add_metrics(app, GENERATING)
     add_model_control(app, answerer)
     if config.rate_limit is not None:

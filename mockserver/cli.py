@@ -70,6 +70,9 @@ Then:
 @_setting("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one and says which.")
 @_setting("--dialect", type=click.Choice(spec.DIALECTS), help="Whose habits the server has.")
 @click.option("--model", "models", metavar="ID", multiple=True, help="Serve this model, not the recommended six; repeatable.")
+@_setting(
+    "--frames", type=click.Choice(["spaced", "tight"]), help="Events begin with `data: `, or as before 2025 without the space."
+)
 @_setting("--seed", type=click.IntRange(0), help="Where the seeds of requests that bring none are derived from.")
 @_setting("--workers", type=click.IntRange(1, 256), help="Processes that answer; the answers do not depend on it.")
 @_setting(

@@ -65,6 +65,7 @@ class Config:
     max_top_n_tokens: int = _spec_limits()["max_top_n_tokens"]
     default_max_new_tokens: int = _spec_limits()["max_new_tokens"]
     unknown_parameters: Literal["ignore", "refuse"] = "ignore"
+    frames: Literal["spaced", "tight"] = "spaced"
     faults: tuple[str, ...] = ()
     pace: str | None = None
     ttft: float | None = None

@@ -11,6 +11,7 @@ Raised deep, turned into a reply in one place (``answer.py``). Knows no HTTP lib
 | ModelNotFoundError        | 404    | none, as the hosted API |
 | NotFoundError             | 404    | not_found              |
 | UnmatchedError            | 404    | not_told               |
+| OtherApiError             | 404    | other_api              |
 | MethodNotAllowedError     | 405    | method_not_allowed     |
 | TooLargeError             | 413    | too_large              |
 | UnsupportedMediaTypeError | 415    | unsupported_media_type |
@@ -27,6 +28,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+DOCS = "docs/clients.md of textgen-contract"
+"""Where a client's user reads on."""
 
 
 class ApiError(Exception):
@@ -93,6 +97,19 @@ class NotFoundError(ApiError):
 
     status = 404
     error_type = "not_found"
+
+
+class OtherApiError(ApiError):
+    """A route of an API that newer clients call and this server is not; ``path`` is where the documented one is."""
+
+    status = 404
+    error_type = "other_api"
+
+    def __init__(self, name: str, path: str) -> None:
+        super().__init__(
+            f'This server speaks the text-generation API, not that of {name}: send {{"inputs": ...}} to {path[:200]}, '
+            f"and see {DOCS} for how each client is told to"
+        )
 
 
 class MethodNotAllowedError(ApiError):

@@ -13,6 +13,7 @@ from mockserver.errors import ApiError, GenerationError, ToldError
 from mockserver.messages import Reply, Request
 from mockserver.scenario.alter import fault, frames, is_stream
 from mockserver.scenario.seams import Fault, Frames, Hooks, Objects
+from mockserver.wire.sse import split_frame
 
 GOOD = 3
 """Events of a stream that come before it goes wrong."""
@@ -76,7 +77,8 @@ def _stalled(deadlines: Iterator[float]) -> Iterator[float]:
 def _split(stream: Frames) -> Frames:
     """Each event in two writes: inside a character where one has several bytes, else in the middle of the JSON."""
     for piece in stream:
-        data = f"data: {json.dumps(json.loads(piece.removeprefix(b'data: ')), ensure_ascii=False)}\n\n".encode()
+        field, event = split_frame(piece)
+        data = field + json.dumps(event, ensure_ascii=False).encode() + b"\n\n"
         wide = next((place for place, byte in enumerate(data) if byte & 0xC0 == 0x80), len(data) // 2)
         yield data[:wide]
         yield data[wide:]

@@ -11,7 +11,7 @@ from typing import Any
 from mockserver.messages import Reply, Request
 from mockserver.scenario.alter import Json, events, fault, frames, is_stream, last_event, with_content_type, without
 from mockserver.scenario.seams import Fault, Frames, Hooks, Objects
-from mockserver.wire.sse import frame
+from mockserver.wire.sse import split_frame
 
 LONG = 16
 HELD_BACK = 0.6
@@ -86,8 +86,8 @@ def _each_last(stream: Frames, change: Callable[[bytes], Iterator[bytes]]) -> Fr
 
 def _unescaped(stream: Frames) -> Frames:
     for piece in stream:
-        event = json.loads(piece.removeprefix(b"data: "))
-        yield f"data: {json.dumps(event, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+        field, event = split_frame(piece)
+        yield field + json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
 
 
 def _all_at_once(stream: Frames) -> Frames:
@@ -99,9 +99,10 @@ def _all_at_once(stream: Frames) -> Frames:
 
 def _after_the_last(piece: bytes) -> Iterator[bytes]:
     yield piece
-    event = json.loads(piece.removeprefix(b"data: "))
+    field, event = split_frame(piece)
     if "token" in event:
-        yield frame({**event, "index": event["index"] + 1, "generated_text": None, "details": None})
+        more = {**event, "index": event["index"] + 1, "generated_text": None, "details": None}
+        yield field + json.dumps(more, separators=(",", ":")).encode() + b"\n\n"
 
 
 def _as_plain_text(answer: Reply) -> Reply:

@@ -5,6 +5,7 @@ A stream is kept once it has come to its end by itself; one that a client left, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
@@ -22,6 +23,8 @@ MOST = 512
 
 BUCKETS = 4096
 """Counters of draws. Two requests that share one skip numbers, and none of them ever repeats one."""
+
+_ERROR = re.compile(rb'data: ?\{"error"')
 
 MARK = ("x-compute-type", "cache")
 """What tells a kept reply."""
@@ -82,7 +85,7 @@ class ReplyCache:
                 if size <= LARGEST:
                     kept.append(frame)
                 yield frame
-        if size <= LARGEST and kept and not kept[-1].startswith(b'data: {"error"'):
+        if size <= LARGEST and kept and not _ERROR.match(kept[-1]):
             self._put(key, reply, kept)
 
     def _put(self, key: str, reply: Reply, frames: list[bytes]) -> None:

@@ -233,3 +233,43 @@ def test_every_reply_is_marked_for_browsers(ask: Ask, dialect: str, credentials:
 
     assert ("access-control-allow-origin" in response.headers) == (dialect != "documented")
     assert response.headers.get("access-control-allow-credentials") == credentials
+
+
+@pytest.mark.parametrize("path", ["/models/google/gemma-2-2b-it", "/", "/generate", "/tokenize"])
+@pytest.mark.parametrize("dialect", ["tgi", "hosted"])
+def test_a_preflight_is_empty_on_every_route(serve: Callable[..., Flask], dialect: str, path: str) -> None:
+    response = serve(dialect=dialect).test_client().options(path, headers={"access-control-request-method": "POST"})
+
+    assert 200 == response.status_code
+    assert b"" == response.get_data()
+    assert "content-type" not in response.headers
+
+
+# ---------------------------------------------------------------- the old form of frames
+
+
+@pytest.mark.parametrize("dialect", ["documented", "tgi", "hosted"])
+@pytest.mark.parametrize("fault", [(), ("stream-line-separators",), ("frames-split",), ("stream-event-after-last",)])
+def test_old_frames_carry_the_same_events(ask: Ask, dialect: str, fault: tuple[str, ...]) -> None:
+    payload = {"inputs": "x", "parameters": {"max_new_tokens": 3}, "stream": True}
+    new, old = (ask(payload, dialect=dialect, faults=fault, frames=form).get_data() for form in ("spaced", "tight"))
+
+    assert old.startswith(b'data:{"index":')
+    assert old == new.replace(b"data: ", b"data:")
+
+
+@pytest.mark.parametrize("dialect", ["tgi", "hosted"])
+def test_an_error_in_an_old_stream_is_an_old_frame(ask: Ask, dialect: str) -> None:
+    payload = {"inputs": "x", "parameters": {"best_of": 2}, "stream": True}
+
+    assert ask(payload, dialect=dialect, frames="tight").get_data().startswith(b'data:{"error":')
+
+
+@pytest.mark.parametrize("dialect", ["documented", "hosted"])
+def test_an_old_stream_is_kept_as_it_was(ask: Ask, dialect: str) -> None:
+    payload = {"inputs": "kept", "parameters": {"max_new_tokens": 3}, "stream": True}
+    first = ask(payload, dialect=dialect, frames="tight").get_data()
+    second = ask(payload, dialect=dialect, frames="tight")
+
+    assert first == second.get_data()
+    assert "cache" == second.headers["x-compute-type"]

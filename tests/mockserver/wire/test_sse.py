@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mockserver.errors import GenerationError
-from mockserver.wire.sse import frame, frames
+from mockserver.wire.sse import FIELDS, frame, frames, split_frame
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,18 @@ def test_closing_the_frames_closes_what_they_are_made_of() -> None:
     stream.close()
 
     assert closed == [True]
+
+
+def test_old_frames_have_no_space() -> None:
+    assert list(frames(failing(GenerationError("no room")), "tight")) == [
+        b'data:{"a":1}\n\n',
+        b'data:{"error":"Request failed during generation: no room","error_type":"generation"}\n\n',
+    ]
+
+
+@pytest.mark.parametrize("form", ["spaced", "tight"])
+def test_a_frame_is_read_in_either_form(form: str) -> None:
+    field, event = split_frame(frame({"a": "data: {"}, form))
+
+    assert {"a": "data: {"} == event
+    assert FIELDS[form].encode() == field
