@@ -109,8 +109,9 @@ class RedisServer:
             assert line, "redis-server ended"
 
     def stop(self) -> None:
-        self._process.terminate()
-        self._process.communicate()
+        if self._process.returncode is None:
+            self._process.terminate()
+            self._process.communicate()
 
 
 @pytest.fixture
