@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from mockserver.answer import Answerer
 from mockserver.application import Answer, Application
 from mockserver.config import Config
+from mockserver.connection import breaking
 from mockserver.control import add_control, current_visit
 from mockserver.cross_origin import add_cross_origin
 from mockserver.errors import (
@@ -152,4 +153,7 @@ def _as_api_error(error: HTTPException) -> ApiError:
 
 
 def _respond(reply: Reply) -> Response:
-    return Answer(reply.body, reply.status, reply.headers)
+    body, visit = reply.body, current_visit()
+    if visit is not None and visit.faults and not isinstance(body, bytes):
+        body = breaking(body, request.environ)
+    return Answer(body, reply.status, reply.headers)

@@ -7,8 +7,10 @@ test run, and here what was asked can be read without a request. It speaks HTTP/
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
+from socket import socket
 from threading import Thread
 from types import TracebackType
 from typing import Any
@@ -19,6 +21,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from mockserver.app import create_app
 from mockserver.config import Config
+from mockserver.connection import is_marked
 from mockserver.errors import ControlError
 from mockserver.scenario.desk import Desk
 from mockserver.scenario.journal import Asked
@@ -40,6 +43,14 @@ class _Handler(WSGIRequestHandler):
         logging.getLogger("mockserver").debug(message, *args)
 
 
+def _part_with(server: Any, say_goodbye: Callable[[socket], None], connection: socket) -> None:
+    """Close a connection; one that is to be reset without the goodbye that socketserver says before."""
+    if is_marked(connection):
+        server.close_request(connection)
+    else:
+        say_goodbye(connection)
+
+
 class TextgenMock:
     """A running mock, and what a test says to it and asks of it.
 
@@ -58,6 +69,7 @@ class TextgenMock:
     def start(self) -> TextgenMock:
         self._server = make_server("127.0.0.1", 0, self.app, threaded=True, request_handler=_Handler)
         self._server.daemon_threads = True
+        self._server.shutdown_request = partial(_part_with, self._server, self._server.shutdown_request)
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="textgen-mock", daemon=True)
         self._thread.start()
         return self

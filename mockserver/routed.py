@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import httpx
 
 if TYPE_CHECKING:
     from flask import Flask
+
+
+@contextmanager
+def _as_on_the_wire() -> Iterator[None]:
+    """What httpx says when a server drops a connection, for what the app raises to have it dropped."""
+    try:
+        yield
+    except ConnectionResetError as error:
+        raise httpx.ReadError(str(error)) from error
+    except ConnectionError as error:
+        raise httpx.RemoteProtocolError(str(error)) from error
 
 
 class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -18,10 +30,11 @@ class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
         self._body = body
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from self._body
+        with _as_on_the_wire():
+            yield from self._body
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self._body:
+        for piece in self:
             yield piece
 
     def close(self) -> None:
@@ -37,7 +50,8 @@ def answer_in_process(app: Flask) -> Callable[[httpx.Request], httpx.Response]:
 
     def answer(request: httpx.Request) -> httpx.Response:
         copy = httpx.Request(request.method, request.url, headers=request.headers, content=request.content)
-        response = transport.handle_request(copy)
+        with _as_on_the_wire():
+            response = transport.handle_request(copy)
         assert isinstance(response.stream, httpx.SyncByteStream)
         return httpx.Response(response.status_code, headers=response.headers, stream=_Pieces(response.stream))
 

@@ -6,8 +6,9 @@ No statement is broken by these; they are for clients. Errors come instead of an
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 from mockserver.errors import ApiError, GenerationError, ToldError
 from mockserver.messages import Reply, Request
@@ -28,6 +29,10 @@ PROMISED = 1 << 30
 
 class CutOffError(ConnectionError):
     """Raised under the server's hands, so that it drops the connection."""
+
+
+class ResetError(CutOffError, ConnectionResetError):
+    """As CutOffError, and the other side is to be told so with a reset."""
 
 
 def _instead(status: int, message: str, error_type: str | None = None, **headers: str) -> Hooks:
@@ -51,12 +56,14 @@ def _failure() -> ApiError:
     return GenerationError("CANCELLED")
 
 
-def _cut_off(stream: Frames, _: Request) -> Frames:
-    for count, piece in enumerate(stream):
-        if count == GOOD:
-            break
-        yield piece
-    raise CutOffError("the fault stream-cut-off ends the connection here")
+def _cut_stream(error: type[CutOffError]) -> Callable[[Frames, Request], Frames]:
+    """The first events of a stream, and then the end of the connection."""
+
+    def cut(stream: Frames, _: Request) -> Frames:
+        yield from islice(stream, GOOD)
+        raise error("a fault ends the connection here")
+
+    return cut
 
 
 def _more_promised(answer: Reply) -> Reply:
@@ -64,6 +71,21 @@ def _more_promised(answer: Reply) -> Reply:
     if not is_stream(answer):
         return answer
     return replace(answer, headers=(*answer.headers, ("content-length", str(PROMISED))))
+
+
+def _cut_reply(answer: Reply, share: float, error: type[CutOffError]) -> Reply:
+    """A body that ends after ``share`` of what its length promises."""
+    body = answer.body
+    if not isinstance(body, bytes):
+        return answer
+
+    def cut() -> Iterator[bytes]:
+        yield body[: int(len(body) * share)]
+        raise error("a fault ends the connection here")
+
+    return replace(answer, headers=(*answer.headers, ("content-length", str(len(body)))), body=cut())
+
+
 
 
 def _slow(deadlines: Iterator[float]) -> Iterator[float]:
@@ -116,6 +138,12 @@ NETWORK_FAULTS: tuple[Fault, ...] = (
     fault("http-429", "", "Answers 429 and does not say when to come again.", _instead(429, LIMIT)),
     fault("http-429-retry-after", "", "Answers 429 with Retry-After: 1.", _instead(429, LIMIT, retry_after="1")),
     fault("http-500", "", "Answers 500.", _instead(500, "Internal error", "internal")),
+    fault(
+        "http-500-retry-after",
+        "",
+        "Answers 500 with Retry-After: 1.",
+        _instead(500, "Internal error", "internal", retry_after="1"),
+    ),
     fault("http-503", "", "Answers 503 and does not say when to come again.", _instead(503, BUSY, "overloaded")),
     fault("http-503-retry-after", "", "Answers 503 with Retry-After: 1.", _instead(503, BUSY, "overloaded", retry_after="1")),
     fault(
@@ -125,7 +153,19 @@ NETWORK_FAULTS: tuple[Fault, ...] = (
         "stream-cut-off",
         "",
         f"Drops the connection after {GOOD} events of a stream.",
-        Hooks(on_frames=_cut_off, on_answer=_more_promised),
+        Hooks(on_frames=_cut_stream(CutOffError), on_answer=_more_promised),
+    ),
+    fault(
+        "reply-cut-off",
+        "",
+        "Drops the connection in the middle of a reply without stream.",
+        Hooks(on_answer=lambda answer: _cut_reply(answer, 0.5, CutOffError)),
+    ),
+    fault(
+        "connection-reset",
+        "",
+        f"Resets the connection: after {GOOD} events of a stream, before the body of any other reply.",
+        Hooks(on_frames=_cut_stream(ResetError), on_answer=lambda answer: _cut_reply(_more_promised(answer), 0.0, ResetError)),
     ),
     fault("slow-first-token", "", f"Begins {SLOW:g} seconds late.", Hooks(on_deadlines=_slow)),
     fault("stall", "", f"Stands still for {STALLED:g} seconds after {GOOD} tokens.", Hooks(on_deadlines=_stalled)),

@@ -198,3 +198,17 @@ def test_a_port_of_port_0_is_free_and_ours() -> None:
 def test_a_host_that_is_not_ours_is_one_sentence(host: str) -> None:
     with pytest.raises(CannotListenError, match=f"cannot listen on {host}:0: ."):
         reserve(host, 0)
+
+
+@SERVERS
+def test_a_fault_resets_the_connection_and_the_server_lives_on(kind: str) -> None:
+    needs(kind)
+    with running("--fault", "connection-reset", "--server", kind) as served:
+        with closing(served.connect()) as connection:
+            connection.request("POST", MODEL, json.dumps(LONG), HEADERS)
+            response = connection.getresponse()
+            with pytest.raises(ConnectionResetError):
+                response.read()
+        with closing(served.connect()) as connection:
+            connection.request("GET", "/health")
+            assert 200 == connection.getresponse().status

@@ -10,6 +10,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from mockserver import Config, TextgenMock, VirtualClock, create_app
+from mockserver.routed import answer_in_process
 from mockserver.scenario.network_faults import NETWORK_FAULTS, CutOffError
 
 PROMPT = "The sea was"
@@ -40,6 +41,7 @@ def arrivals(name: str) -> list[float]:
         ("http-429", 429, None),
         ("http-429-retry-after", 429, "1"),
         ("http-500", 500, None),
+        ("http-500-retry-after", 500, "1"),
         ("http-503", 503, None),
         ("http-503-retry-after", 503, "1"),
     ],
@@ -74,6 +76,32 @@ def test_a_client_sees_that_a_stream_was_cut_off() -> None:
             read.extend(lines)
 
     assert 3 == sum(line.startswith("data: ") for line in read)
+
+
+def test_a_client_sees_that_a_reply_was_cut_off() -> None:
+    with TextgenMock(faults=("reply-cut-off",)) as mock, pytest.raises(httpx.RemoteProtocolError):
+        httpx.post(mock.url, json={"inputs": PROMPT})
+
+
+@pytest.mark.parametrize(("payload", "count"), [(STREAM, 3), ({"inputs": PROMPT}, 0)])
+def test_a_client_sees_that_the_connection_was_reset(payload: dict[str, Any], count: int) -> None:
+    read: list[bytes] = []
+    with TextgenMock(faults=("connection-reset",)) as mock, httpx.stream("POST", mock.url, json=payload) as response:
+        pieces = response.iter_raw()
+        with pytest.raises(httpx.ReadError, match="reset"):
+            read.extend(pieces)
+
+    assert count == b"".join(read).count(b"data: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("stream-cut-off", httpx.RemoteProtocolError), ("connection-reset", httpx.ReadError)],
+)
+def test_in_process_httpx_says_the_same(name: str, error: type[Exception]) -> None:
+    transport = httpx.MockTransport(answer_in_process(create_app(Config(faults=(name,)))))
+    with httpx.Client(transport=transport) as client, pytest.raises(error):
+        client.post("http://mock/", json=STREAM)
 
 
 def test_the_first_token_may_be_slow() -> None:
