@@ -10,6 +10,7 @@ NAMES = {
     "plain": "JSON replies per second, asked before and not, against aimock, Prism, Mockoon and LLMock",
     "sse": "streams of 20 events per second, without pacing, against aimock, Mockoon and LLMock",
     "streams": "many open streams at a pace: gaps between tokens, memory; clients that vanish, SIGTERM",
+    "soak": "minutes of everything that the server does: memory and open files, and how they grow",
     "malformed": "malformed requests over the wire: no 5xx, no crash",
     "check": "exchanges per second of textgen-contract check",
     "sampler": "microseconds per step of the sampling chain",

@@ -39,6 +39,21 @@ from spec.secrets import Masker, secrets_of_url
 DIALECT_HELP = "Which server's habits to expect."
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+LONGEST = 1_000_000.0
+"""Seconds, or requests a second, beyond which a number is a slip."""
+
+
+class Finite(click.FloatRange):
+    """A range that NaN, which is neither below nor above anything, is not in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value} is no number.", param, ctx)
+        return number
+
+
+ABOVE_ZERO = Finite(min=0, min_open=True, max=LONGEST)
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -86,6 +101,15 @@ def _reports(command: F) -> F:
     return command
 
 
+def _apart(**files: Path | None) -> None:
+    """UsageError when two options write to one file."""
+    named = [(f"--{option.replace('_', '-')}", file.absolute()) for option, file in files.items() if file is not None]
+    for place, (option, file) in enumerate(named):
+        for other, same in named[:place]:
+            if file == same:
+                raise UsageError(f"{other} and {option} name the same file, {file}: give each its own.")
+
+
 @contextmanager
 def _telling_errors() -> Iterator[None]:
     """End with one sentence and the right exit code for what is not the suite's fault."""
@@ -111,9 +135,9 @@ def _telling_errors() -> Iterator[None]:
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of all draws.  [default: a new one, printed]")
 @click.option("--max-requests", type=click.IntRange(min=1), help="Send no more.  [default: 300 beyond this machine]")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Ask for no more.  [default: 20000 beyond this machine]")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="At most so many requests a second.")
+@click.option("--rate", type=ABOVE_ZERO, metavar="N", help="At most so many requests a second.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="Seconds for one reply."
+    "--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply."
 )
 @_common
 @_reports
@@ -145,6 +169,7 @@ def check(
     textgen-contract check https://api-inference.huggingface.co/models/google/gemma-2-2b-it --token-env HF_TOKEN --profile quick
     """
     with _telling_errors():
+        _apart(write_deviations=write_deviations, **{form: options[form] for form in ("json", "junit", "html", "markdown", "record")})
         settings = Settings(
             url=url or "http://127.0.0.1/",
             token=read_token(token_env) if token_env else "",
@@ -266,6 +291,7 @@ def judge(files: tuple[Path, ...], dialect: str, select: tuple[str, ...], strict
     from contract_tests.recordings import read_recording
 
     with _telling_errors():
+        _apart(**reports)
         evidence = Evidence(selected(select, dialect))
         started = time.monotonic()
         judged = judge_recordings(lambda: (exchange for file in files for exchange in read_recording(file)), evidence)
@@ -292,7 +318,7 @@ def judge(files: tuple[Path, ...], dialect: str, select: tuple[str, ...], strict
 @click.argument("url", required=False)
 @click.option("--token-env", metavar="NAME", help="Environment variable that holds the token; it is never shown.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="Seconds for one reply."
+    "--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply."
 )
 def replay(results: Path, clause: str, url: str | None, token_env: str | None, timeout: float) -> None:
     """Send the smallest failing case of CLAUSE in RESULTS again, and say whether it still fails.
@@ -329,9 +355,9 @@ def replay(results: Path, clause: str, url: str | None, token_env: str | None, t
 @click.option("--header", "headers", multiple=True, metavar="'K: V'", help="Send this header too; repeatable. Never shown.")
 @click.option("--max-requests", type=click.IntRange(min=1), help="Send no more.  [default: 300 beyond this machine]")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Ask for no more.  [default: 20000 beyond this machine]")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="At most so many requests a second.")
+@click.option("--rate", type=ABOVE_ZERO, metavar="N", help="At most so many requests a second.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="Seconds for one reply."
+    "--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply."
 )
 @click.option("--json", "json_file", type=FILE, help="Write what changed as JSON.")
 def drift(file: Path, url: str, token_env: str | None, headers: tuple[str, ...], **options: Any) -> None:
@@ -355,22 +381,22 @@ def drift(file: Path, url: str, token_env: str | None, headers: tuple[str, ...],
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, metavar="URL [LOCUST OPTIONS]", type=click.UNPROCESSED)
 @click.option(
-    "--users", type=click.IntRange(min=1), help="Users that ask at the same time.  [default: 10; 1 beyond this machine]"
+    "--users", type=click.IntRange(1, 100_000), help="Users that ask at the same time.  [default: 10; 1 beyond this machine]"
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=ABOVE_ZERO,
     metavar="N",
     help="Requests a second, of all users together.  [default: as fast as they are answered; 1 beyond this machine]",
 )
-@click.option("--duration", type=click.FloatRange(min=1), default=30.0, show_default=True, metavar="S", help="Seconds.")
-@click.option("--master", "role", flag_value="master", help="Send nothing, but lead the workers that come.")
-@click.option("--worker", "role", flag_value="worker", help="Send what the master says, to the address that it says.")
+@click.option("--duration", type=Finite(min=1, max=LONGEST), default=30.0, show_default=True, metavar="S", help="Seconds.")
+@click.option("--master", is_flag=True, help="Send nothing, but lead the workers that come.")
+@click.option("--worker", is_flag=True, help="Send what the master says, to the address that it says.")
 @click.option("--token-env", metavar="NAME", help="Environment variable that holds the token; on each machine.")
 @click.option("--header", "headers", multiple=True, metavar="'K: V'", help="Send this header too; repeatable. Never shown.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of all draws.  [default: a new one, printed]")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="Seconds for one reply."
+    "--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply."
 )
 @click.option("--without", default="", metavar="NAMES", help="What the endpoint is known to lack: parameters, or stream; a,b,c.")
 @_common
@@ -380,7 +406,8 @@ def load(
     users: int | None,
     rate: float | None,
     duration: float,
-    role: str | None,
+    master: bool,
+    worker: bool,
     headers: tuple[str, ...],
     seed: int | None,
     without: str,
@@ -406,11 +433,17 @@ def load(
     with _telling_errors():
         command.check_installed()
         url, passed = command.split_words(words)
-        if role == "worker":
+        if master and worker:
+            raise UsageError("a load is led or followed: give --master or --worker, not both.")
+        role = "master" if master else "worker" if worker else None
+        if worker and url is not None:
+            raise UsageError("a worker learns the address from its master: leave the URL out.")
+        if worker:
             command.run_locust(command.locust_command(None, Order(), duration, role, passed), Order(), show=False)
             return
         if url is None:
             raise UsageError("no endpoint was named: textgen-contract load URL.")
+        _apart(json=json, junit=junit, html=html, markdown=markdown)
         near = is_local(check_url(url))
         seed, absent = fresh_seed() if seed is None else seed, parse_without(without)
         order = Order(

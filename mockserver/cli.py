@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import spec
-from mockserver.config import Config, ConfigError
+from mockserver.config import LONGEST_LOAD, LONGEST_WAIT, Config, ConfigError
 from mockserver.paces import PACES
 
 Command = Callable[..., Any]
@@ -93,10 +93,10 @@ Then:
     help="Break the contract so; repeatable. `faults` lists them. NAME@0.1: one request in ten.",
 )
 @click.option("--pace", type=click.Choice([*PACES]), help="A named pace; what is said besides counts for more.")
-@_setting("--ttft", type=click.FloatRange(0, 3_600_000), metavar="MS", help="Milliseconds to the first token.")
+@_setting("--ttft", type=click.FloatRange(0, LONGEST_WAIT), metavar="MS", help="Milliseconds to the first token.")
 @_setting("--prefill", type=click.FloatRange(0, 60_000), metavar="MS", help="Milliseconds more for each token of the prompt.")
-@_setting("--itl", type=click.FloatRange(0, 3_600_000), metavar="MS", help="Milliseconds between tokens.")
-@_setting("--jitter", type=click.FloatRange(0, 3_600_000), metavar="MS", help="Each token up to so much earlier or later, by --seed.")
+@_setting("--itl", type=click.FloatRange(0, LONGEST_WAIT), metavar="MS", help="Milliseconds between tokens.")
+@_setting("--jitter", type=click.FloatRange(0, LONGEST_WAIT), metavar="MS", help="Each token up to so much earlier or later, by --seed.")
 @_setting("--concurrency", type=click.IntRange(1), metavar="N", help="Answer N requests at a time, each worker; the others wait.")
 @click.option("--script", metavar="FILE", help="Told answers, YAML or TOML; read again when it changes. `lint` checks it.")
 @click.option("--strict", is_flag=True, help="Answer only what a rule tells; else an error that names the nearest rule.")
@@ -107,7 +107,7 @@ Then:
 @click.option("--no-control", "control", is_flag=True, flag_value=False, default=True, help="No /_mock/..., no journal, no x-mock headers.")
 @click.option("--control-token", metavar="T", help="Ask for this token in the Authorization of what is said to /_mock/...")
 @click.option("--token", "tokens", metavar="T", multiple=True, help="Ask for this token in Authorization; repeatable.")
-@_setting("--cold", type=click.FloatRange(0, 86_400), metavar="SECONDS", help="A model loads so long from its first request on.")
+@_setting("--cold", type=click.FloatRange(0, LONGEST_LOAD), metavar="SECONDS", help="A model loads so long from its first request on.")
 @click.option("--rate-limit", metavar="RATE", help='How often one client may ask, such as "60/minute"; beyond that 429.')
 @click.option("--state", metavar="URL", help="Redis in which workers share all that they remember: redis://HOST:PORT/0")
 @_setting(

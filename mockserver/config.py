@@ -25,6 +25,13 @@ STATE_SCHEMES = ("redis", "rediss", "unix")
 """How the address of a Redis begins."""
 
 
+LONGEST_WAIT = 3_600_000
+"""Milliseconds that anything may be held back."""
+
+LONGEST_LOAD = 86_400
+"""Seconds that a model may take to load."""
+
+
 class ConfigError(ValueError):
     """A Config that cannot be served, said in one sentence."""
 
@@ -112,10 +119,8 @@ class Config:
             raise ConfigError("`--engine checkpoint` and `--checkpoint DIR` go together: give both or neither")
         if not all(map(_fits_a_header, (*self.tokens, *([] if self.control_token is None else [self.control_token])))):
             raise ConfigError("a token is not empty, and holds no space and nothing that a header cannot carry")
-        if self.control_token is not None and not self.control:
-            raise ConfigError("`--no-control` and `--control-token` contradict each other: leave one out")
-        if not 0 <= self.cold < float("inf"):
-            raise ConfigError("`--cold` is a number of seconds, 0 or more")
+        if not 0 <= self.cold <= LONGEST_LOAD:
+            raise ConfigError(f"`--cold` is seconds, from 0 to {LONGEST_LOAD} (a day). Given: {self.cold}")
         if self.cold and not self.switches.front_door:
             raise ConfigError(f"the {self.dialect} dialect has no front door to tell that a model is loading: leave `--cold` out")
         if self.state is not None and self.state.partition("://")[0] not in STATE_SCHEMES:
@@ -124,6 +129,9 @@ class Config:
             raise ConfigError("`--max-concurrent-requests` must be at least 1")
         if not self.models or not all(self.models):
             raise ConfigError("at least one model must be served, and a model id is not empty")
+        for model in self.models:
+            if not all(model.split("/")) or model.count("/") > 1:
+                raise ConfigError(f"a model id is a name, or an owner and a name with a slash between. Given: {model!r}")
         if self.max_input_tokens >= self.max_total_tokens:
             raise ConfigError(
                 f"max_input_tokens ({self.max_input_tokens}) must be less than max_total_tokens ({self.max_total_tokens}): "
@@ -139,10 +147,30 @@ class Config:
             raise ConfigError("`--record` goes neither with `--replay` nor with more than one worker")
         if self.pace is not None and self.pace not in PACES:
             raise ConfigError(f"unknown pace {self.pace!r}: known are {', '.join(PACES)}")
-        if min(self.ttft or 0, self.prefill or 0, self.itl or 0, self.jitter or 0) < 0:
-            raise ConfigError("ttft, prefill, itl and jitter are milliseconds, and not below 0")
+        for name in ("ttft", "prefill", "itl", "jitter"):
+            given = getattr(self, name)
+            if given is not None and not 0 <= given <= LONGEST_WAIT:  # which NaN is not either
+                raise ConfigError(f"`--{name}` is milliseconds, from 0 to {LONGEST_WAIT} (an hour). Given: {given}")
         if self.concurrency is not None and self.concurrency < 1:
             raise ConfigError(f"`--concurrency` must be at least 1. Given: {self.concurrency}")
+        if complaint := next(self._contradictions(), None):
+            raise ConfigError(complaint)
+
+    def _contradictions(self) -> Iterator[str]:
+        """Options of which one would silently do nothing beside the other."""
+        taped = "replay" if self.replay is not None else "record" if self.record is not None else None
+        if self.replay_timing and self.replay is None:
+            yield "`--replay-timing` is for what is replayed: give `--replay FILE` too, or leave it out"
+        if taped and (self.script is not None or self.strict):
+            yield f"told answers are for the model, which `--{taped}` does not ask: leave `--script` and `--strict` out, or `--{taped}`"
+        if taped and self.paced:
+            yield f"paces are for the model, which `--{taped}` does not ask: leave them out" + (
+                ", or take `--replay-timing`" if taped == "replay" else ""
+            )
+        if self.strict and not self.control and self.script is None:
+            yield "`--strict` answers only what is told, and `--no-control` lets nobody tell it: give `--script FILE`, or leave one out"
+        if self.control_token is not None and not self.control:
+            yield "`--no-control` and `--control-token` contradict each other: leave one out"
 
     @property
     def timing(self) -> Pace:

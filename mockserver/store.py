@@ -39,8 +39,7 @@ T = TypeVar("T")
 def address_of(url: str) -> str:
     """``url`` without the password that may stand in it, for messages."""
     parts = urlsplit(url)
-    host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
-    return f"{parts.scheme}://{host}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def check_reachable(url: str) -> None:

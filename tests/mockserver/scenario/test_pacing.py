@@ -129,5 +129,5 @@ def test_an_unknown_pace_is_named() -> None:
 
 @pytest.mark.parametrize("name", ["ttft", "prefill", "itl", "jitter"])
 def test_times_are_not_negative(name: str) -> None:
-    with pytest.raises(ValueError, match="not below 0"):
+    with pytest.raises(ValueError, match="milliseconds, from 0 to"):
         Config(**{name: -1.0})
