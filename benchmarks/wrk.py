@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.servers import LOAD_CORE, Server, cache_folder, need
+from benchmarks.servers import LOAD_CORE, Server, cache_folder, go_first, need, on_core
 
 CONNECTIONS = 16
 
@@ -48,10 +48,11 @@ def load(server: Server, seconds: float, *, body: bytes | None = None, first: in
     script.write_text(SCRIPT, encoding="utf-8")
     sent.write_bytes(server.kind.body if body is None else body)
     command = [
-        need("taskset"), "-c", str(LOAD_CORE), need("wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s",
+        *on_core(LOAD_CORE), need("wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s",
         "--latency", "-s", str(script), server.url,
     ]  # fmt: skip
     environ = {**os.environ, "BODY": str(sent)} | ({} if first is None else {"FIRST": str(first)})
+    go_first()
     before = server.cpu_seconds()
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 60, env=environ).stdout
     used = server.cpu_seconds() - before
