@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -228,6 +228,9 @@ def _check(settings: Settings) -> tuple[int, dict[str, Any]]:
         run.progress = advance
         stash = _Stash(run)
         code = int(pytest.main(_pytest_arguments(), plugins=[stash]))
+    if code == pytest.ExitCode.INTERRUPTED:
+        click.echo("textgen-contract: interrupted: nothing is reported.", err=True)
+        sys.exit(130)
     if stash.result is None:
         raise RunError(f"pytest ended with {code} before the run did: please report this with the command you used.")
     if run.record is not None and run.record.ended:
@@ -294,7 +297,8 @@ def judge(files: tuple[Path, ...], dialect: str, select: tuple[str, ...], strict
         _apart(**reports)
         evidence = Evidence(selected(select, dialect))
         started = time.monotonic()
-        judged = judge_recordings(lambda: (exchange for file in files for exchange in read_recording(file)), evidence)
+        secrets: set[str] = set()
+        judged = judge_recordings(lambda: (exchange for file in files for exchange in read_recording(file, secrets)), evidence)
         result = make_result(
             evidence,
             url=", ".join(str(file) for file in files),
@@ -305,7 +309,7 @@ def judge(files: tuple[Path, ...], dialect: str, select: tuple[str, ...], strict
             refused=(),
             authorized=False,
         )
-        result = mask(result, Masker())
+        result = mask(result, Masker(secrets))
         write_reports(result, **reports)
         click.echo(judged.sentence)
         print_result(result, Console())
@@ -317,10 +321,11 @@ def judge(files: tuple[Path, ...], dialect: str, select: tuple[str, ...], strict
 @click.argument("clause")
 @click.argument("url", required=False)
 @click.option("--token-env", metavar="NAME", help="Environment variable that holds the token; it is never shown.")
+@click.option("--header", "headers", multiple=True, metavar="'K: V'", help="Send this header too; repeatable. Never shown.")
 @click.option(
     "--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply."
 )
-def replay(results: Path, clause: str, url: str | None, token_env: str | None, timeout: float) -> None:
+def replay(results: Path, clause: str, url: str | None, token_env: str | None, headers: tuple[str, ...], timeout: float) -> None:
     """Send the smallest failing case of CLAUSE in RESULTS again, and say whether it still fails.
 
     \b
@@ -330,21 +335,21 @@ def replay(results: Path, clause: str, url: str | None, token_env: str | None, t
 
     with _telling_errors():
         case = read_case(results, clause)
-        token = read_token(token_env) if token_env else ""
-        client = Client(check_url(url or case.url), token=token, timeout=timeout)
-        evidence = replay_case(case, client)
+        token, own = read_token(token_env) if token_env else "", tuple(parse_header(header) for header in headers)
+        masker = Masker((token, *(value for _, value in own), *secrets_of_url(url or case.url)))
+        with closing(Client(check_url(url or case.url), token=token, headers=own, timeout=timeout)) as client:
+            evidence = replay_case(case, client, masker)
         result = make_result(
             evidence,
             url=client.url,
-            dialect="documented",
-            seed=0,
+            dialect=case.dialect,
+            seed=case.seed,
             spent=Spent(client.budget.requests, client.budget.tokens, 0.0),
             strict=True,
             refused=(),
             authorized=bool(token_env),
         )
-        result = mask(result, Masker((token, *secrets_of_url(client.url))))
-        print_result(result, Console())
+        print_result(mask(result, masker), Console())
         sys.exit(exit_code(result))
 
 
@@ -457,7 +462,8 @@ def load(
         )
         token = read_token(order.token_env) if order.token_env else ""
         masker = Masker((token, *(value for _, value in order.headers), *secrets_of_url(url)))
-        check_reachable(Client(url, token=token, headers=order.headers, timeout=order.timeout), masker)
+        with closing(Client(url, token=token, headers=order.headers, timeout=order.timeout)) as client:
+            check_reachable(client, masker)
         click.echo(f"loading {masker.text(url)} ({order.users} users, {duration:g} s, seed {order.seed})")
         started = time.monotonic()
         outcome = command.run_locust(command.locust_command(url, order, duration, role, passed), order, show=sys.stderr.isatty())

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from spec.secrets import Masker, is_secret_name
+from spec.secrets import Masker, is_secret_name, secrets_of_headers
 
 JSON_HEADERS: tuple[tuple[str, str], ...] = (("content-type", "application/json"),)
 Headers = tuple[tuple[str, str], ...]
@@ -114,9 +114,7 @@ def case_of(told: Any) -> Case:
     """The case that ``shown`` told, or that another recorder wrote down. ValueError in words when it is none."""
     if not isinstance(told, dict) or "body" not in told:
         raise ValueError("a request is an object with a `body`")
-    headers = tuple(
-        (name.lower(), value) for name, value in header_pairs(told.get("headers")) if not is_secret_name(name)
-    )
+    headers = tuple((name.lower(), value) for name, value in header_pairs(told.get("headers")) if not is_secret_name(name))
     body = told["body"]
     purpose: dict[str, Any] = {
         "about": str(told.get("about", "")),
@@ -177,12 +175,14 @@ def to_json(exchange: Exchange, masker: Masker | None = None) -> str:
     return json.dumps({"request": request, "response": response}, ensure_ascii=True)
 
 
-def from_json(line: str) -> Exchange:
-    """The exchange of one line of a record. ValueError in words when it is none."""
+def from_json(line: str, secrets: set[str] | None = None) -> Exchange:
+    """The exchange of one line of a record; ``secrets`` grows by those of its request. ValueError in words when it is none."""
     value = json.loads(line)
     if not isinstance(value, dict) or not isinstance(value.get("response"), dict):
         raise ValueError('an exchange is {"request": {...}, "response": {...}}')
     case, response = case_of(value.get("request")), value["response"]
+    if secrets is not None:
+        secrets.update(secrets_of_headers(dict(header_pairs(value["request"].get("headers")))))
     status = response.get("status")
     if not isinstance(status, int):
         raise ValueError("`status` of a response is an integer")

@@ -14,15 +14,20 @@ from typing import Any
 
 from contract_tests.errors import UsageError
 from contract_tests.exchange import Chunk, Exchange, case_of, from_json, header_pairs
+from spec.secrets import secrets_of_headers
 
 BROKEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, binascii.Error)
 """What a line that is no exchange may raise while it is read."""
 
 
-def read_recording(path: Path) -> Iterator[Exchange]:
-    """The exchanges of a file; UsageError names the file, and the line that is broken."""
+def read_recording(path: Path, secrets: set[str] | None = None) -> Iterator[Exchange]:
+    """The exchanges of a file; UsageError names the file, and the line that is broken.
+
+    ``secrets`` grows by what the requests' headers hold of them, which is in no exchange, but which a reply may repeat.
+    """
     log = _har_log(path)
-    yield from _read_lines(path) if log is None else _read_har(path, log)
+    found: set[str] = set() if secrets is None else secrets
+    yield from _read_lines(path, found) if log is None else _read_har(path, log, found)
 
 
 def _har_log(path: Path) -> dict[str, Any] | None:
@@ -48,14 +53,15 @@ def _is_whole(line: str) -> bool:
     return True
 
 
-def _read_lines(path: Path) -> Iterator[Exchange]:
+def _read_lines(path: Path, secrets: set[str]) -> Iterator[Exchange]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if line.strip(b"\xef\xbb\xbf \t\r\n"):
                 try:
-                    yield from_json(line.decode("utf-8-sig"))
+                    exchange = from_json(line.decode("utf-8-sig"), secrets)
                 except BROKEN as error:
                     raise UsageError(f"line {number} of {path} is no exchange ({_words(error)}).") from None
+                yield exchange
 
 
 def _words(error: Exception) -> str:
@@ -71,7 +77,7 @@ def _words(error: Exception) -> str:
     return str(error)
 
 
-def _read_har(path: Path, log: dict[str, Any]) -> Iterator[Exchange]:
+def _read_har(path: Path, log: dict[str, Any], secrets: set[str]) -> Iterator[Exchange]:
     """http://www.softwareishard.com/blog/har-12-spec/; a HAR holds no arrival times, so a stream is one chunk."""
     entries = log.get("entries")
     if not isinstance(entries, list):
@@ -81,6 +87,7 @@ def _read_har(path: Path, log: dict[str, Any]) -> Iterator[Exchange]:
             request, response = entry["request"], entry["response"]
             if request["method"] != "POST":
                 continue
+            secrets.update(secrets_of_headers(dict(header_pairs(request.get("headers")))))
             told = {"headers": request.get("headers"), "body": (request.get("postData") or {}).get("text")}
             content = response.get("content") or {}
             text = content.get("text") or ""

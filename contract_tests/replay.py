@@ -8,9 +8,10 @@ from pathlib import Path
 
 from contract_tests.clauses import ALL
 from contract_tests.client import Client
-from contract_tests.errors import UsageError
+from contract_tests.errors import UnreachableError, UsageError
 from contract_tests.evidence import Evidence
 from contract_tests.exchange import Case, case_of
+from spec.secrets import Masker
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class FailingCase:
     relation: str
     url: str
     cases: tuple[Case, ...]
+    dialect: str = "documented"
+    seed: int = 0
 
 
 def read_case(path: Path, clause: str) -> FailingCase:
@@ -37,15 +40,19 @@ def read_case(path: Path, clause: str) -> FailingCase:
     told = rows[clause]["violations"][0]["case"]
     try:
         cases = tuple(case_of(request) for request in (*told.get("compared_with", ()), told))
-        return FailingCase(clause, str(told.get("relation", "")), str(told["url"]), cases)
+        dialect, seed = str(result["endpoint"]["dialect"]), int(result["seed"])
+        return FailingCase(clause, str(told.get("relation", "")), str(told["url"]), cases, dialect, seed)
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"the case of `{clause}` in {path} is broken ({error}).") from None
 
 
-def replay_case(case: FailingCase, client: Client) -> Evidence:
-    """Send the requests again and judge them by that clause alone."""
+def replay_case(case: FailingCase, client: Client, masker: Masker) -> Evidence:
+    """Send the requests again and judge them by that clause alone; UnreachableError when nothing answers at all."""
     evidence = Evidence({case.clause: ALL[case.clause]})
     seen = [evidence.observe(client.send(one)) for one in case.cases]
+    if not any(one.status for one in seen):
+        told = f"{client.url} could not be reached ({seen[-1].exchange.failure}): is the server running, and the address right?"
+        raise UnreachableError(masker.text(told))
     if case.relation:
         evidence.relate(case.relation, seen)
     return evidence

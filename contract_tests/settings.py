@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +79,8 @@ def read_token(name: str) -> str:
 def parse_header(text: str) -> tuple[str, str]:
     """``Name: value`` as a pair; UsageError when it is none."""
     name, colon, value = text.partition(":")
-    if not colon or not name.strip() or not name.strip().isascii() or not value.isprintable():
+    if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name.strip()):
         raise UsageError("a --header is no `Name: value`: write it as in --header 'x-team: search'.")
+    if not value.isprintable() or not value.isascii():
+        raise UsageError(f"the --header `{name.strip()}` has a value that a header cannot carry: write it in ASCII.")
     return name.strip().lower(), value.strip()

@@ -8,6 +8,7 @@ import pytest
 
 from contract_tests.clauses import ALL
 from contract_tests.probes import PROBES
+from spec.secrets import Masker
 
 if TYPE_CHECKING:
     from contract_tests.contract_run import ContractRun
@@ -31,7 +32,8 @@ def test_clause(clause_id: str, contract_run: ContractRun) -> None:
     match tally.verdict:
         case "fail":
             violation = tally.findings[0].violation
-            words = f"{statement.id}: {statement.sentence}\nexpected: {violation.expected}\nactual:   {violation.actual}"
+            told = f"{statement.id}: {statement.sentence}\nexpected: {violation.expected}\nactual:   {violation.actual}"
+            words = Masker(contract_run.settings.secrets).text(told)
             if statement.level == "must" or (statement.level == "should" and contract_run.settings.strict):
                 pytest.fail(words, pytrace=False)
             pytest.xfail(f"{statement.level}: {words}")

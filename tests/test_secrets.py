@@ -132,6 +132,17 @@ def test_no_secret_is_in_what_a_record_comes_to(echo: str, tmp_path: Path) -> No
         assert not any(told_by(ended, tmp_path).values()), (arguments, told_by(ended, tmp_path))
 
 
+def test_no_secret_is_in_what_pytest_says(echo: str, tmp_path: Path) -> None:
+    options = ["--endpoint-profile", "quick", "--endpoint-token-env", "PLANTED", f"--junit-xml={tmp_path / 'junit'}"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--pyargs", "contract_tests", *options]
+    environment = os.environ | {"PLANTED": ENVIRONMENT}
+    address = f"http://me:{PASSWORD}@{echo}/?api_key={QUERY}"
+    ended = subprocess.run([*command, "--endpoint", address], capture_output=True, text=True, env=environment, timeout=120, check=False)
+
+    assert 1 == ended.returncode, ended.stdout
+    assert not any(told_by(ended, tmp_path).values()), told_by(ended, tmp_path)
+
+
 def test_no_secret_is_in_what_the_fake_writes_and_tells(echo: str, tmp_path: Path) -> None:
     tape = tmp_path / "tape"
     options = ["--token", SERVER, "--control-token", CONTROL, "--record", str(tape), "--upstream", f"http://me:{PASSWORD}@{echo}"]

@@ -215,3 +215,27 @@ def test_pytest_on_a_closed_port_ends_with_3(closed_port: str, tmp_path: Path) -
 
     assert 3 == done.returncode
     assert "could not be reached" in done.stdout
+
+
+@pytest.mark.parametrize("header", ["no colon", "x y: 1", ": 1", "x-team: żółć", "x-team: a\nb"])
+def test_a_header_that_cannot_be_sent_is_wrong_usage(live_mock: str, header: str) -> None:
+    done = run("check", live_mock, "--header", header)
+
+    assert 2 == done.returncode
+    assert is_one_sentence(done), done.stderr
+    assert "żółć" not in done.stderr
+
+
+def test_a_violation_is_replayed_and_an_endpoint_that_is_gone_is_3(closed_port: str, tmp_path: Path) -> None:
+    from contract_tests.endpoint import local_fake
+
+    results = str(tmp_path / "results.json")
+    with local_fake("--fault", "stream-index-from-0") as url:
+        run("check", url, "--profile", "quick", "--dialect", "tgi", "--seed", "7", "--json", results)
+        again = run("replay", results, "stream.index.counts", url, "--header", "x-team: search")
+    gone = run("replay", results, "stream.index.counts", closed_port)
+
+    assert 1 == again.returncode
+    assert "seed 7" in again.stdout
+    assert 3 == gone.returncode
+    assert is_one_sentence(gone), gone.stderr

@@ -258,6 +258,7 @@ def test_a_violation_is_replayed_from_its_results(tmp_path: Path, check_mock: Ca
     from contract_tests.client import Client
     from contract_tests.replay import read_case, replay_case
     from mockserver import Config, create_app
+    from spec.secrets import Masker
 
     clause, file = "stream.same-text", tmp_path / "results.json"
     check_mock("stream-text-differs", profile="quick", json=file)
@@ -265,7 +266,7 @@ def test_a_violation_is_replayed_from_its_results(tmp_path: Path, check_mock: Ca
 
     def verdict(*faults: str) -> str:
         client = Client("http://mock.test/", transport=httpx.WSGITransport(create_app(Config(faults=faults))))
-        return replay_case(case, client).tallies[clause].verdict
+        return replay_case(case, client, Masker()).tallies[clause].verdict
 
     assert ("twin", 2) <= (case.relation, len(case.cases))
     assert ("fail", "pass") == (verdict("stream-text-differs"), verdict())
@@ -287,3 +288,20 @@ def test_what_cannot_be_replayed_is_told_in_a_sentence(tmp_path: Path, text: str
 
     with pytest.raises(UsageError, match=words):
         read_case(file, clause)
+
+
+@pytest.mark.parametrize("har", [False, True], ids=["lines", "HAR"])
+def test_the_secrets_of_recorded_requests_are_known_and_in_no_exchange(tmp_path: Path, har: bool) -> None:
+    file = tmp_path / "record"
+    line = recorded({"inputs": "x"}, {"generated_text": "y"})
+    line["request"]["headers"] = {"Authorization": "Bearer hf_mine", "X-API-Key": "planted"}
+    if har:
+        headers = [{"name": name, "value": value} for name, value in line["request"]["headers"].items()]
+        request = line["request"] | {"headers": headers, "postData": {"text": '{"inputs": "x"}'}}
+        line = {"log": {"entries": [{"request": request, "response": {"status": 200, "headers": []}}]}}
+    file.write_text(json.dumps(line))
+    secrets: set[str] = set()
+    (exchange,) = read_recording(file, secrets)
+
+    assert {"Bearer hf_mine", "hf_mine", "planted"} == secrets
+    assert not any(secret in repr(exchange) for secret in secrets)
