@@ -96,6 +96,7 @@ class Answerer:
 
     def __init__(self, config: Config, *, load: Load | None = None, clock: Clock | None = None) -> None:
         self.config = config
+        self._switches = config.switches
         self.contract = Contract(config)
         self._load = lru_cache(maxsize=64)(load or open_engine(config))
         self._load(config.models[0], None)
@@ -122,7 +123,7 @@ class Answerer:
     ) -> Reply:
         """The reply to a request for ``model`` (None: the first). Raises ApiError, never after the reply has begun."""
         visit = visit or self.desk.visit()
-        switches = self.config.switches
+        switches = self._switches
         self.front_door.admit(visit.headers.get("authorization"))
         if model is None:
             model = self.config.models[0]
@@ -174,7 +175,7 @@ class Answerer:
         said: tuple[str | None, ...],
         alter: Callable[[Any], Any] | None = None,
     ) -> Read:
-        switches = self.config.switches
+        switches = self._switches
         request = parse_request(
             body,
             content_type,
@@ -242,7 +243,7 @@ class Answerer:
         return Reply(200, (*sse.HEADERS, *self._compute_headers(asked)), frames)
 
     def _compute_headers(self, asked: Request) -> tuple[tuple[str, str], ...]:
-        compute_type = self.config.switches.compute_type
+        compute_type = self._switches.compute_type
         return compute_headers(len(asked.inputs), compute_type) if compute_type else ()
 
     def _in_turn(self, make: Callable[[float], Iterator[Any]]) -> Iterator[Any]:
@@ -273,5 +274,5 @@ class Answerer:
 
     def refuse(self, error: ApiError, visit: Visit | None = None) -> Reply:
         """The reply that tells ``error``."""
-        reply = refusal(error, self.config.switches, self.config.frames)
+        reply = refusal(error, self._switches, self.config.frames)
         return reply if visit is None else visit.seams.answer(reply)

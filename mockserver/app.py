@@ -13,7 +13,7 @@ from mockserver.answer import Answerer
 from mockserver.application import Answer, Application
 from mockserver.config import Config
 from mockserver.connection import breaking
-from mockserver.control import add_control, current_visit
+from mockserver.control import VISIT, add_control, current_visit
 from mockserver.cross_origin import add_cross_origin
 from mockserver.errors import (
     ApiError,
@@ -66,9 +66,11 @@ def _add_generating_routes(app: Application, answerer: Answerer) -> None:
     def generate(owner: str | None = None, name: str | None = None, stream: bool | None = None) -> Response:
         model = f"{owner}/{name}" if owner else name
         asked = request._get_current_object()  # type: ignore[attr-defined]  # the proxy's own way to itself, taken once
-        body = partial(read_body, asked.stream.read, asked.content_length)
-        given = asked.environ.get("CONTENT_TYPE")
-        return _respond(answerer.answer(body, given, model=model, stream=stream, visit=current_visit()))
+        environ = asked.environ
+        stream_in = environ["wsgi.input"] if environ.get("wsgi.input_terminated") else asked.stream
+        body = partial(read_body, stream_in.read, asked.content_length)
+        given, visit = environ.get("CONTENT_TYPE"), environ.get(VISIT)
+        return _respond(answerer.answer(body, given, model=model, stream=stream, visit=visit))
 
     app.add_url_rule("/models/<owner>/<name>", "generate", generate, methods=["POST"])
     app.add_url_rule("/models/<name>", "generate_short_name", generate, methods=["POST"])

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Request, Response
+from flask import Flask, Request, Response, request, request_finished, request_started
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.datastructures import Headers
 from werkzeug.http import HTTP_STATUS_CODES
@@ -17,9 +18,13 @@ from werkzeug.routing import MapAdapter, Rule
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from flask.ctx import RequestContext
 
 KNOWN_PATHS = 256
 """Paths whose routes are remembered."""
+
+BEGUN = "mockserver.begun"
+"""Where in its environment a request's beginning is noted."""
 
 STATUS_LINES = {code: f"{code} {name.upper()}" for code, name in HTTP_STATUS_CODES.items()}
 
@@ -87,11 +92,32 @@ class Application(Flask):
         """Raises NotFound, MethodNotAllowed."""
         return MapAdapter(self.url_map, "localhost", "", "", "http", path, method).match(return_rule=True)
 
+    def request_context(self, environ: WSGIEnvironment) -> RequestContext:
+        environ[BEGUN] = perf_counter()
+        return super().request_context(environ)
+
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         return None if request is None else _KnownPaths(self, request)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
+
+    def full_dispatch_request(self) -> Response:
+        if not self._got_first_request or request_started.receivers or request_finished.receivers:
+            return super().full_dispatch_request()
+        try:
+            answer = self.preprocess_request()
+            if answer is None:
+                answer = self.dispatch_request()
+        except Exception as error:
+            answer = self.handle_user_exception(error)
+        return self.process_response(self.make_response(answer))
+
+    def dispatch_request(self) -> Any:
+        asked = request._get_current_object()  # type: ignore[attr-defined]  # the proxy's own way to itself, taken once
+        if asked.routing_exception is not None or asked.method == "OPTIONS":
+            return super().dispatch_request()
+        return self.view_functions[asked.url_rule.endpoint](**asked.view_args)
 
     def preprocess_request(self) -> Any:
         if self.blueprints:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 
 from mockserver.errors import ControlError, ForeignOriginError, NotFoundError, StateAwayError
 from mockserver.page import PATHS
@@ -21,15 +22,22 @@ from mockserver.wire.strict_json import parse_json, write_json
 from spec.secrets import Masker
 
 PREFIX = "/_mock/"
+MOST_NAMES = 4096
+"""Names of headers that are remembered."""
+
 UNNOTED = frozenset({"/health", "/metrics", "/ping"}) | PATHS
 """Knocks at the door, and looks through its window, which are no requests to a model."""
 
 FILTERS = ("model", "prompt", "contains", "path", "method", "status", "rule", "scope", "last")
 
 
+VISIT = "mockserver.visit"
+"""Where in its environment a request's visit stands."""
+
+
 def current_visit() -> Visit | None:
     """The visit of the request that is being answered."""
-    visit: Visit | None = g.get("visit")
+    visit: Visit | None = request.environ.get(VISIT)
     return visit
 
 
@@ -40,16 +48,16 @@ def add_control(app: Flask, desk: Desk) -> None:
     def open_visit() -> None:
         asked = request._get_current_object()  # type: ignore[attr-defined]  # the proxy's own way to itself, taken once
         if asked.path.startswith(PREFIX):
-            g.visit = None
             _admit(desk)
         elif asked.path not in UNNOTED:
-            g.visit = desk.visit(asked.method, asked.path, _headers(asked.environ))
+            asked.environ[VISIT] = desk.visit(asked.method, asked.path, _headers(asked.environ))
 
     @app.after_request
     def close_visit(response: Response) -> Response:
         visit = current_visit()
         if visit is not None:
-            desk.close(visit, response.status_code, response.headers.get("retry-after"))
+            retry_after = response.headers.get("retry-after") if response.status_code >= 400 else None
+            desk.close(visit, response.status_code, retry_after)
         return response
 
     if not desk.config.control:
@@ -117,11 +125,26 @@ def add_control(app: Flask, desk: Desk) -> None:
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
     """The headers of a request, their names in lower case; a tenth of the time that it takes through werkzeug's own."""
-    found = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
-    for name, key in (("content-type", "CONTENT_TYPE"), ("content-length", "CONTENT_LENGTH")):
-        if environ.get(key):
-            found[name] = environ[key]
+    names = _NAMES
+    found = {name: value for key, value in environ.items() if (name := names[key])}
+    for name in ("content-type", "content-length"):
+        if found.get(name) == "":  # WSGI's way to say that there is none
+            del found[name]
     return found
+
+
+class _Names(dict[str, str]):
+    """What the keys of WSGI environments mean: a header's name in lower case, or nothing. Those seen are remembered."""
+
+    def __missing__(self, key: str) -> str:
+        name = key.removeprefix("HTTP_").replace("_", "-").lower()
+        meant = name if (key.startswith("HTTP_") and key not in os.environ) or key in ("CONTENT_TYPE", "CONTENT_LENGTH") else ""
+        if len(self) < MOST_NAMES:
+            self[key] = meant
+        return meant
+
+
+_NAMES = _Names()
 
 
 def _admit(desk: Desk) -> None:

@@ -11,14 +11,12 @@ from typing import Any
 from flask import Flask, Response, request
 
 from mockserver.answer import Answerer
+from mockserver.application import BEGUN
 from mockserver.control import current_visit
 from mockserver.errors import ControlError, ModelNotFoundError
 from mockserver.service.metrics import Metrics
 from mockserver.wire.request import check_media_type, read_body
 from mockserver.wire.strict_json import parse_json, write_json
-
-BEGUN = "mockserver.begun"
-"""Where in its environment a request's beginning is noted."""
 
 MODEL_STATES = ("cold", "loaded")
 
@@ -46,16 +44,11 @@ def add_metrics(app: Flask, generating: frozenset[str]) -> None:
     """`/metrics`: how much was asked of the ``generating`` endpoints of this process, under the names of the router."""
     metrics = Metrics()
 
-    @app.before_request
-    def note_begin() -> None:
-        request.environ[BEGUN] = perf_counter()
-
     @app.after_request
     def note_end(response: Response) -> Response:
         asked = request._get_current_object()  # type: ignore[attr-defined]  # the proxy's own way to itself, taken once
-        begun = asked.environ.get(BEGUN)  # not there where something before us has answered
-        if asked.endpoint in generating and begun is not None:
-            metrics.note(response.status_code, perf_counter() - begun)
+        if asked.endpoint in generating:
+            metrics.note(response.status_code, perf_counter() - asked.environ[BEGUN])
         return response
 
     def page() -> Response:

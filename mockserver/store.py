@@ -65,9 +65,12 @@ class Store:
         self._back_at: float | None = None
         self._rooms: dict[str, Room] = {}
 
-    def room(self, name: str, *, most: int = 1000) -> Room:
-        """What is remembered under ``name``: at most ``most`` things in memory (the oldest go first), or any number in Redis."""
-        return self._rooms.setdefault(name, Room(self, name, most))
+    def room(self, name: str, *, most: int = 1000, as_it_is: bool = False) -> Room:
+        """What is remembered under ``name``: at most ``most`` things in memory (the oldest go first), or any number in Redis.
+
+        ``as_it_is``: nobody changes what is remembered, and memory need not keep a copy of it.
+        """
+        return self._rooms.setdefault(name, Room(self, name, most, as_it_is=as_it_is))
 
     def ask(self, question: Callable[[Redis], T], otherwise: Callable[[], T]) -> T:
         """What Redis answers; what ``otherwise`` does where there is none, or while it is down."""
@@ -93,18 +96,23 @@ class Store:
 class Room:
     """One kind of things, each under its name. Safe among threads, and among the processes that share it."""
 
-    def __init__(self, store: Store, name: str, most: int) -> None:
+    def __init__(self, store: Store, name: str, most: int, *, as_it_is: bool = False) -> None:
         from cachelib import SimpleCache
 
         self._store = store
         self._prefix = f"{PREFIX}{name}/"
         self._memory = SimpleCache(threshold=most, default_timeout=0)
+        if as_it_is:
+            self._memory.serializer = _Same()  # type: ignore[assignment]  # its own pickles
+        self._used = store.shared
         self._cache: BaseCache | None = None
         self._lock = threading.RLock()
 
     def get(self, name: str) -> Any:
         """What is remembered under ``name``, None for nothing."""
-        return self._ask(lambda cache: cache.get(name))
+        if self._store.shared:
+            return self._ask(lambda cache: cache.get(name))
+        return self._memory.get(name) if self._used else None
 
     def put(self, name: str, value: Any) -> None:
         self._ask(lambda cache: cache.set(name, value))
@@ -129,6 +137,7 @@ class Room:
 
         def in_memory() -> T:
             with self._lock:
+                self._used = True
                 value, result = step(self._memory.get(name))
                 if value is not SAME:
                     self._memory.set(name, value)
@@ -158,6 +167,7 @@ class Room:
     def _ask(self, question: Callable[[BaseCache], Any]) -> Any:
         def in_memory() -> Any:
             with self._lock:  # cachelib counts in two steps
+                self._used = True
                 return question(self._memory)
 
         return self._store.ask(lambda redis: question(self._in(redis)), in_memory)
@@ -170,6 +180,16 @@ class Room:
             cache.serializer = _PLAIN  # type: ignore[assignment]  # its own would run what it reads
             self._cache = cache
         return self._cache
+
+
+class _Same:
+    """Values as they are."""
+
+    def dumps(self, value: Any) -> Any:
+        return value
+
+    def loads(self, value: Any) -> Any:
+        return value
 
 
 class _Plain:

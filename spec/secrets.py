@@ -31,6 +31,7 @@ _SHAPES = (
 
 
 @lru_cache(1024)
+@lru_cache(1024)
 def is_secret_name(name: str) -> bool:
     """Whether a header or a query field called ``name`` holds a secret.
 

@@ -40,7 +40,7 @@ class FrontDoor:
         self.loading = Loading(config.cold, store.room("models"), clock=clock.time if store.shared else clock.now, sleep=clock.sleep)
         self.cache = ReplyCache(
             _identity(config),
-            store.room("replies", most=MOST),
+            store.room("replies", most=MOST, as_it_is=True),
             store.room("draws", most=2 * BUCKETS),
             whole=self._switches.whole_cached_streams,
         )

@@ -33,7 +33,11 @@ def read_body(read: Callable[[int], bytes], content_length: int | None) -> bytes
     if content_length is not None and content_length > LARGEST_BODY:
         raise _too_large()
     pieces: list[bytes] = []
-    size = 0
+    if content_length is not None:
+        pieces.append(read(content_length))
+        if len(pieces[0]) == content_length:
+            return pieces[0]
+    size = sum(map(len, pieces))
     while piece := read(PIECE):
         pieces.append(piece)
         size += len(piece)
