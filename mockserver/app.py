@@ -155,7 +155,7 @@ def _as_api_error(error: HTTPException) -> ApiError:
 
 
 def _respond(reply: Reply) -> Response:
-    body, visit = reply.body, current_visit()
-    if visit is not None and visit.faults and not isinstance(body, bytes):
+    body = reply.body
+    if not isinstance(body, bytes) and (visit := current_visit()) is not None and visit.faults:
         body = breaking(body, request.environ)
     return Answer(body, reply.status, reply.headers)
