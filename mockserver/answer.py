@@ -129,7 +129,7 @@ class Answerer:
             model = self.config.models[0]
         if self._cassette is not None:
             body = visit.seams.body(self.desk.read(visit, read_body(), model))
-            return visit.seams.answer(self._cassette.answer(visit.path, body, visit.headers, partial(self.desk.note, visit)))
+            return self.desk.send(self._cassette.answer(visit.path, body, visit.headers, partial(self.desk.note, visit)), visit)
         if model not in self.config.models:
             raise ModelNotFoundError(model)
         about = request_headers(model) if switches.request_headers else ()
@@ -145,7 +145,7 @@ class Answerer:
             about = (*about, ("x-ignored-parameters", ignored_header(read.request.ignored)))
         if about:
             reply = Reply(reply.status, (*reply.headers, *about), reply.body)
-        return visit.seams.answer(reply)
+        return self.desk.send(reply, visit)
 
     def tokenize(
         self, read_body: Callable[[], bytes], content_type: str | None, *, visit: Visit | None = None

@@ -15,7 +15,7 @@ from mockserver.page import PATHS
 from mockserver.scenario.desk import SCOPE_HEADER, Desk, Visit
 from mockserver.scenario.journal import Asked
 from mockserver.scenario.rule_words import in_words
-from mockserver.scenario.verdict import judge
+from mockserver.scenario.verdict import PATIENCE, judge
 from mockserver.service.authorization import check_authorization
 from mockserver.wire.request import check_media_type, read_body
 from mockserver.wire.strict_json import parse_json, write_json
@@ -77,6 +77,16 @@ def add_control(app: Flask, desk: Desk) -> None:
     def verdict() -> Response:
         return _json([finding.as_json() for finding in judge(desk.journal.entries(request.headers.get(SCOPE_HEADER)))])
 
+    def verdict_on() -> Response:
+        given = _read_object()
+        accepted, patience = given.pop("accepted", []), given.pop("patience", PATIENCE)
+        if given or not isinstance(accepted, list) or not all(isinstance(text, str) for text in accepted):
+            raise ControlError('a verdict is asked for as {"accepted": [TEXT, ...], "patience": SECONDS}; `patience` may be left out')
+        if not isinstance(patience, int | float) or isinstance(patience, bool) or patience < 0:
+            raise ControlError("`patience` must be a number of seconds, 0 or more")
+        found = judge(desk.journal.entries(request.headers.get(SCOPE_HEADER)), accepted, patience)
+        return _json([finding.as_json() for finding in found])
+
     def reset() -> Response:
         _read_object(required=False)
         desk.reset(request.headers.get(SCOPE_HEADER))
@@ -114,6 +124,7 @@ def add_control(app: Flask, desk: Desk) -> None:
 
     add("requests", requests, "GET")
     add("verdict", verdict, "GET")
+    add("verdict", verdict_on, "POST")
     add("reset", reset, "POST")
     add("scripts", tell, "POST")
     add("scripts", scripts, "GET")

@@ -26,7 +26,7 @@ from mockserver.errors import ControlError
 from mockserver.scenario.desk import Desk
 from mockserver.scenario.journal import Asked
 from mockserver.scenario.pacing import Clock
-from mockserver.scenario.verdict import Finding, judge
+from mockserver.scenario.verdict import PATIENCE, Finding, judge
 
 SHOWN = 10
 LONGEST_SHOWN = 100
@@ -132,9 +132,13 @@ class TextgenMock:
         """What was asked since the last reset, newest last: ``.prompt``, ``.parameters``, ``.status``, ``.headers``, ..."""
         return self._desk.journal.entries()
 
-    def verdict(self) -> list[Finding]:
-        """What there is to say against the client that asked, as far as a server can see it: retries, mostly."""
-        return judge(self.requests)
+    def verdict(self, accepted: str | Iterable[str] = (), *, patience: float = PATIENCE) -> list[Finding]:
+        """What there is to say against the client that asked.
+
+        ``accepted`` is the text, or are the texts, that it handed on as whole answers: only with them can it be told whether it took
+        a cut stream for a whole one, overlooked an error event, or waited for longer than ``patience`` seconds while nothing came.
+        """
+        return judge(self.requests, [accepted] if isinstance(accepted, str) else accepted, patience)
 
     def assert_called(
         self,

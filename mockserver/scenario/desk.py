@@ -17,7 +17,7 @@ from typing import Any
 
 from mockserver.config import Config
 from mockserver.errors import ControlError, GenerationError, ToldError, UnmatchedError
-from mockserver.messages import Finished, FinishReason, Request
+from mockserver.messages import Finished, FinishReason, Reply, Request
 from mockserver.scenario.armed import BadFaultError, arm
 from mockserver.scenario.cassette import REPLAYED
 from mockserver.scenario.faults import UnknownFaultError
@@ -27,6 +27,7 @@ from mockserver.scenario.scopes import Named, Scopes, Waiting
 from mockserver.scenario.scripts import Rule, ScriptError, nearest, read_script
 from mockserver.scenario.seams import Fault, Seams
 from mockserver.scenario.shared_journal import SharedJournal
+from mockserver.scenario.watching import watch
 from mockserver.store import Store
 
 log = logging.getLogger("mockserver")
@@ -172,6 +173,13 @@ class Desk:
         except ScriptError as error:
             raise GenerationError(f"{rule.place}: {error}") from None
         return None if text is None else ToldText(rule.place, text, answer.finish_reason)
+
+    def send(self, reply: Reply, visit: Visit) -> Reply:
+        """The answer to a visit on its last way out, watched when something was done to it."""
+        reply = visit.seams.answer(reply)
+        if visit.faults and visit.asked is not None:
+            return watch(reply, visit.asked, self.clock, visit.start, self.journal.close)
+        return reply
 
     def ended(self, visit: Visit, told: ToldText, finished: Finished) -> None:
         """Write down when a told text was not said to its end."""

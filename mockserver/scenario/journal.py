@@ -38,6 +38,12 @@ class Asked:
     rule: str | None = None
     faults: tuple[str, ...] = ()
     note: str | None = None
+    ending: str | None = None
+    """how the answer to a struck request ended: see watching.py"""
+    sent: tuple[str, ...] = ()
+    """the texts that a client may have made of such an answer, as far as it came"""
+    pause: float = 0.0
+    """seconds for which such an answer stood still at most"""
 
     @property
     def body(self) -> Any:
@@ -80,6 +86,7 @@ class Asked:
             "rule": self.rule,
             "faults": list(self.faults),
             "note": self.note,
+            "ending": self.ending,
         }
 
 

@@ -21,6 +21,7 @@ GOOD = 3
 
 SLOW = 5.0
 STALLED = 30.0
+STALLED_SHORT = 3.0
 """Seconds."""
 
 JOINED = 3
@@ -86,14 +87,15 @@ def _cut_reply(answer: Reply, share: float, error: type[CutOffError]) -> Reply:
     return replace(answer, headers=(*answer.headers, ("content-length", str(len(body)))), body=cut())
 
 
-
-
 def _slow(deadlines: Iterator[float]) -> Iterator[float]:
     return (due + SLOW for due in deadlines)
 
 
-def _stalled(deadlines: Iterator[float]) -> Iterator[float]:
-    return (due + (STALLED if place >= GOOD else 0.0) for place, due in enumerate(deadlines))
+def _stalled(seconds: float) -> Hooks:
+    """Stands still once, in the midst of the tokens."""
+    return Hooks(
+        on_deadlines=lambda deadlines: (due + (seconds if place >= GOOD else 0.0) for place, due in enumerate(deadlines))
+    )
 
 
 def _split(stream: Frames) -> Frames:
@@ -168,7 +170,8 @@ NETWORK_FAULTS: tuple[Fault, ...] = (
         Hooks(on_frames=_cut_stream(ResetError), on_answer=lambda answer: _cut_reply(_more_promised(answer), 0.0, ResetError)),
     ),
     fault("slow-first-token", "", f"Begins {SLOW:g} seconds late.", Hooks(on_deadlines=_slow)),
-    fault("stall", "", f"Stands still for {STALLED:g} seconds after {GOOD} tokens.", Hooks(on_deadlines=_stalled)),
+    fault("stall", "", f"Stands still for {STALLED:g} seconds after {GOOD} tokens.", _stalled(STALLED)),
+    fault("stall-short", "", f"Stands still for {STALLED_SHORT:g} seconds after {GOOD} tokens.", _stalled(STALLED_SHORT)),
     fault("frames-split", "", "Writes each event in two pieces, cut inside a character or the JSON.", frames(_split)),
     fault("frames-joined", "", f"Writes {JOINED} events at a time.", frames(_joined)),
     fault("frames-byte-by-byte", "", "Writes a stream byte by byte.", frames(_byte_by_byte)),

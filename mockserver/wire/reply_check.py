@@ -5,7 +5,6 @@ Enough to name a broken reply while it is recorded; ``textgen-contract judge`` k
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +12,10 @@ import jsonschema_rs
 
 import spec
 from mockserver.errors import BadJsonError
+from mockserver.wire.sse import EventReader
 from mockserver.wire.strict_json import parse_json
 
 LONGEST = 200
-LINE_END = re.compile(r"\r\n|\r|\n")  # the three of the standard; str.splitlines knows more
 STREAM = "text/event-stream"
 
 
@@ -58,7 +57,7 @@ class ReplyCheck:
 
     def _stream(self, body: bytes) -> Iterator[str]:
         value: Any = None
-        for number, data in enumerate(_events(body.decode(errors="replace")), 1):
+        for number, data in enumerate(EventReader().feed(body), 1):
             try:
                 value = parse_json(data.encode())
             except BadJsonError as error:
@@ -76,18 +75,3 @@ class ReplyCheck:
             place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path).lstrip(".")
             message = error.message if len(error.message) <= LONGEST else f"{error.message[: LONGEST - 3]}..."
             yield f"{what}{f', `{place}`' if place else ''}: {message}"
-
-
-def _events(text: str) -> Iterator[str]:
-    """The data of each event of a stream; one that no blank line ends is none.
-
-    >>> [*_events(": hello\\n\\ndata: a\\r\\ndata:b\\r\\n\\r\\ndata: c")]
-    ['a\\nb']
-    """
-    data: list[str] = []
-    for line in LINE_END.split(text.removeprefix("\ufeff")):
-        if line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
-        elif not line and data:
-            yield "\n".join(data)
-            data = []

@@ -110,6 +110,7 @@ def test_the_first_token_may_be_slow() -> None:
 
 def test_a_stream_may_stall() -> None:
     assert [0.0] * 3 + [30.0] * 5 == arrivals("stall")
+    assert [0.0] * 3 + [3.0] * 5 == arrivals("stall-short")
 
 
 def test_events_may_be_split_inside_the_json() -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from typing import Any
+
+import httpx
 import pytest
 
 from mockserver import TextgenMock
@@ -63,3 +68,80 @@ def test_the_fixture_tells_it(textgen_mock: TextgenMock) -> None:
 
     assert ["retry-after-ignored"] == [finding.name for finding in textgen_mock.verdict()]
     assert "retry-after-ignored" == client.get("/_mock/verdict").get_json()[0]["name"]
+
+
+# ---------------------------------------------------------------- what only the client knows
+
+
+def took(mock: TextgenMock, fault: str, *, reads_all: bool, times: int = 1) -> list[str]:
+    """What is said of a client that takes whatever came (or raises) under a fault."""
+    texts = []
+    mock.fault(fault, times)
+    try:
+        with httpx.stream("POST", mock.url, json={"inputs": "The sea was", "stream": True}) as response:
+            text = ""
+            for line in response.iter_lines():
+                event = json.loads(line[6:]) if line.startswith("data: ") else {}
+                if reads_all and "error" in event:
+                    raise RuntimeError(event["error"])
+                text += event["token"]["text"] if "token" in event else ""
+                finished = event.get("generated_text") is not None
+            if reads_all and not finished:
+                raise RuntimeError("the stream was cut")
+            texts.append(text)
+    except (httpx.HTTPError, RuntimeError):
+        pass
+    return [finding.name for finding in mock.verdict(texts)]
+
+
+@pytest.mark.parametrize(("fault", "name"), [("stream-cut", "cut-stream-accepted"), ("stream-error", "error-event-ignored")])
+def test_a_client_that_takes_whatever_came_is_told(textgen_mock: TextgenMock, fault: str, name: str) -> None:
+    assert [name] == took(textgen_mock, fault, reads_all=False)
+
+
+@pytest.mark.parametrize("fault", ["stream-cut", "stream-error", "stream-cut-off", "frames-crlf"])
+def test_a_client_that_looks_is_not(textgen_mock: TextgenMock, fault: str) -> None:
+    assert [] == took(textgen_mock, fault, reads_all=True)
+
+
+def entry(number: int = 1, **settings: Any) -> Asked:
+    return Asked(number=number, time=float(number), scope="", method="POST", path="/", raw_body=b"a", **{"status": 200, **settings})
+
+
+def names(*entries: Asked, accepted: str, **settings: Any) -> list[str]:
+    return [finding.name for finding in judge(entries, [accepted], **settings)]
+
+
+def test_who_asks_again_after_a_cut_is_not_accused_of_the_text() -> None:
+    cut = entry(1, ending="cut", sent=("a b",))
+
+    assert ["cut-stream-accepted"] == names(cut, accepted=" a b ")
+    assert [] == names(cut, entry(2), accepted="a b")
+    assert [] == names(cut, accepted="a")
+
+
+def test_who_waits_for_ever_is_told() -> None:
+    stalled = entry(ending="whole", sent=("a", "a"), pause=30.0)
+
+    assert ["no-read-time-out"] == names(stalled, accepted="a")
+    assert [] == names(stalled, accepted="a", patience=60)
+    assert [] == names(stalled, accepted="b")
+
+
+def test_a_cut_stream_is_a_failed_attempt() -> None:
+    hasty = [replace(entry(ending="cut"), number=number, time=number / 100) for number in range(6)]
+
+    assert ["retry-storm", "no-back-off"] == [finding.name for finding in judge(hasty)]
+
+
+def test_it_can_be_asked_over_http(textgen_mock: TextgenMock) -> None:
+    client = textgen_mock.app.test_client()
+    textgen_mock.fault("stream-cut")
+    client.post("/", json={"inputs": "The sea was", "stream": True}).get_data()
+    text = textgen_mock.requests[0].sent[0]
+
+    assert [] == client.get("/_mock/verdict").get_json()
+    (finding,) = client.post("/_mock/verdict", json={"accepted": [text]}).get_json()
+    assert "cut-stream-accepted" == finding["name"]
+    for wrong in ({"accepted": "text"}, {"acepted": []}, {"patience": -1}, {"patience": "long"}):
+        assert 400 == client.post("/_mock/verdict", json=wrong).status_code

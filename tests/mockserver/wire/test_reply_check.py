@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from typing import Any
 
 import pytest
 
 from mockserver import Config, create_app
-from mockserver.wire import reply_check
 from mockserver.wire.reply_check import ReplyCheck
 
 ASKED: dict[str, Any] = {"inputs": "a"}
@@ -24,10 +22,6 @@ def event(**members: Any) -> bytes:
 
 def complaint(body: bytes, content_type: str = JSON, status: int = 200, dialect: str = "documented", **asked: Any) -> str:
     return ReplyCheck(dialect).complaint({**ASKED, **asked}, status, content_type, body)
-
-
-def test_the_docstring_is_right() -> None:
-    assert 0 == doctest.testmod(reply_check).failed
 
 
 @pytest.mark.parametrize("dialect", ["documented", "tgi", "hosted"])
