@@ -7,6 +7,7 @@ from importlib import import_module
 
 NAMES = {
     "startup": "from the command to the first answer, and the memory of the idle server",
+    "memory": "resident memory after replies and after streams",
     "plain": "JSON replies per second, asked before and not, against aimock, Prism, Mockoon and LLMock",
     "sse": "streams of 20 events per second, without pacing, against aimock, Mockoon and LLMock",
     "streams": "many open streams at a pace: gaps between tokens, memory; clients that vanish, SIGTERM",

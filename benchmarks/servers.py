@@ -37,17 +37,22 @@ class Kind:
 
 
 class Server:
-    """A running one."""
+    """A running one; ``first_answer`` is how many seconds after the command it gave its first."""
 
     def __init__(self, kind: Kind, process: subprocess.Popen[bytes], port: int) -> None:
         self.kind = kind
         self.url = f"http://127.0.0.1:{port}{kind.path}"
         self.port = port
+        self.first_answer = float("nan")
         self._process = psutil.Process(process.pid)
+        self._client = httpx.Client(timeout=PATIENCE, verify=False, trust_env=False)  # nothing but the loopback is asked
 
     def ask(self, body: bytes | None = None) -> httpx.Response:
         sent = self.kind.body if body is None else body
-        return httpx.post(self.url, content=sent, headers={"content-type": "application/json"}, timeout=PATIENCE)
+        return self._client.post(self.url, content=sent, headers={"content-type": "application/json"})
+
+    def close(self) -> None:
+        self._client.close()
 
     def terminate(self) -> None:
         """SIGTERM, as a user or an orchestrator sends it."""
@@ -99,6 +104,7 @@ def running(kind: Kind, *, core: int = SERVER_CORE) -> Iterator[Server]:
     """``kind`` on a free port, once it has answered its request with 200."""
     port = free_port()
     command = [part.replace("{port}", str(port)) for part in kind.command]
+    began = time.perf_counter()
     process = subprocess.Popen(
         [*on_core(core), *command],
         stdout=subprocess.DEVNULL,
@@ -110,8 +116,10 @@ def running(kind: Kind, *, core: int = SERVER_CORE) -> Iterator[Server]:
     server = Server(kind, process, port)
     try:
         wait_for(server, process)
+        server.first_answer = time.perf_counter() - began
         yield server
     finally:
+        server.close()
         for each in reversed(server.processes()) if process.poll() is None else ():
             each.terminate()
         try:
