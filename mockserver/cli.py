@@ -134,12 +134,6 @@ def serve(**options: Any) -> None:
 
     Prints one line, `listening on http://HOST:PORT`, once it answers.
     """
-    from mockserver.scenario.armed import BadFaultError, check_faults
-    from mockserver.scenario.cassette import CassetteError, open_cassette
-    from mockserver.scenario.faults import UnknownFaultError
-    from mockserver.scenario.pacing import SystemClock
-    from mockserver.scenario.scripts import ScriptError
-    from mockserver.serving import CannotListenError
     from mockserver.serving import serve as serve_until_told
 
     if options["engine"] == "checkpoint" and options["checkpoint"]:
@@ -148,14 +142,13 @@ def serve(**options: Any) -> None:
     if options["max_input_tokens"] is None:
         options["max_input_tokens"] = min(DEFAULTS["max_input_tokens"], options["max_total_tokens"] - 1)
     try:
-        check_faults(options["faults"])
         config = Config(**options)
+        _try_scenario(config)
         _try_service(config)
         _try_script(config)
-        open_cassette(config, SystemClock())
         _try_engine(config)
         serve_until_told(config)
-    except (ConfigError, UnknownFaultError, BadFaultError, ScriptError, CassetteError, CannotListenError) as error:
+    except ConfigError as error:
         raise MistakeError(str(error)) from None
 
 
@@ -169,6 +162,19 @@ def _fit_checkpoint(options: dict[str, Any]) -> None:
         raise MistakeError(str(error)) from None
     options["models"] = options["models"] or (Path(options["checkpoint"]).resolve().name,)
     options["max_total_tokens"] = min(options["max_total_tokens"], longest or options["max_total_tokens"])
+
+
+def _try_scenario(config: Config) -> None:
+    """Faults and recordings are looked at before anything listens, and not opened where there are none. Raises ConfigError."""
+    if config.faults:
+        from mockserver.scenario.armed import check_faults
+
+        check_faults(config.faults)
+    if config.record is not None or config.replay is not None:
+        from mockserver.scenario.cassette import open_cassette
+        from mockserver.scenario.pacing import SystemClock
+
+        open_cassette(config, SystemClock())
 
 
 def _try_service(config: Config) -> None:

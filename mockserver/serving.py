@@ -5,7 +5,6 @@ Both keep one process per worker and a parent that watches them; this is the par
 
 from __future__ import annotations
 
-import http.client
 import logging
 import multiprocessing
 import os
@@ -20,7 +19,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mockserver.config import Config
+from mockserver.config import Config, ConfigError
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Semaphore
@@ -49,7 +48,7 @@ LOGGING: dict[str, Any] = {
 }
 
 
-class CannotListenError(Exception):
+class CannotListenError(ConfigError):
     """The address cannot be had; the message is one sentence."""
 
 
@@ -174,10 +173,12 @@ def _share_heaps() -> None:
 
 def _announce(config: Config, address: str, app: WorkerApp, others: Semaphore) -> None:
     """Once every worker has answered, the last says where we listen: a worker that has not may miss the signal to end."""
+    from http.client import HTTPConnection
+
     knock_at = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 (compared, not bound)
     deadline = time.monotonic() + PATIENCE
     while not app.asked and time.monotonic() < deadline:
-        with closing(http.client.HTTPConnection(knock_at, config.port, timeout=5)) as connection:
+        with closing(HTTPConnection(knock_at, config.port, timeout=5)) as connection:
             try:
                 connection.request("GET", "/health")
                 connection.getresponse().read()

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
+from mockserver.config import ConfigError
 from mockserver.scenario.faults import find_faults
 from mockserver.scenario.seams import Fault
 
@@ -16,7 +17,7 @@ _SPEC = re.compile(
 )
 
 
-class BadFaultError(ValueError):
+class BadFaultError(ConfigError):
     """A fault written in a way that means nothing; the message is one sentence."""
 
 

@@ -19,7 +19,7 @@ from threading import Lock
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from mockserver.config import Config
+from mockserver.config import Config, ConfigError
 from mockserver.errors import ApiError, ToldError, UnmatchedError
 from mockserver.messages import Reply
 from mockserver.scenario.pacing import Clock, wait_until
@@ -50,7 +50,7 @@ OURS = frozenset({"accept-encoding", "content-encoding", "set-cookie"})
 """What tells of the way and not of the message; bodies are written down as they are without compression."""
 
 
-class CassetteError(ValueError):
+class CassetteError(ConfigError):
     """A recording that cannot be written or used; the message is one sentence that begins with the place."""
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mockserver.config import Config
 from mockserver.errors import ControlError, GenerationError, ToldError, UnmatchedError
@@ -26,9 +26,11 @@ from mockserver.scenario.pacing import Clock, SystemClock, wait_until
 from mockserver.scenario.scopes import Named, Scopes, Waiting
 from mockserver.scenario.scripts import Rule, ScriptError, nearest, read_script
 from mockserver.scenario.seams import Fault, Seams
-from mockserver.scenario.shared_journal import SharedJournal
 from mockserver.scenario.watching import watch
 from mockserver.store import Store
+
+if TYPE_CHECKING:
+    from mockserver.scenario.shared_journal import SharedJournal
 
 log = logging.getLogger("mockserver")
 
@@ -70,7 +72,7 @@ class Desk:
         self.config = config
         self.clock: Clock = clock or SystemClock()
         self.store = store or Store()
-        self.journal = SharedJournal(self.store) if self.store.shared else Journal()
+        self.journal = _open_journal(self.store)
         self.complaint = ""
         self._check = check or (lambda _: "")
         self._lock = RLock()
@@ -277,6 +279,15 @@ def _edition(path: Path) -> str:
         return blake2b(path.read_bytes(), digest_size=8).hexdigest()
     except OSError:
         return ""
+
+
+def _open_journal(store: Store) -> Journal | SharedJournal:
+    """The journal of this process, or of all that share ``store``; what that one needs is opened for it alone."""
+    if not store.shared:
+        return Journal()
+    from mockserver.scenario.shared_journal import SharedJournal
+
+    return SharedJournal(store)
 
 
 def _stamp(path: Path) -> object:

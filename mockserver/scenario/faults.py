@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from mockserver.config import ConfigError
 from mockserver.scenario.error_faults import ERROR_FAULTS
 from mockserver.scenario.network_faults import NETWORK_FAULTS
 from mockserver.scenario.reply_faults import REPLY_FAULTS
@@ -18,7 +19,7 @@ FAULTS: tuple[Fault, ...] = (*REQUEST_FAULTS, *REPLY_FAULTS, *STREAM_FAULTS, *ER
 ALL_FAULTS: tuple[Fault, ...] = (*FAULTS, *NETWORK_FAULTS)
 
 
-class UnknownFaultError(ValueError):
+class UnknownFaultError(ConfigError):
     """A fault name that is not one of ours; the message is one sentence with the nearest names."""
 
 

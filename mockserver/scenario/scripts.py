@@ -17,6 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from mockserver.config import ConfigError
 from mockserver.messages import FinishReason, Grammar, Parameters, Request
 from mockserver.scenario.armed import BadFaultError, arm
 from mockserver.scenario.faults import UnknownFaultError
@@ -30,7 +31,7 @@ Place = tuple[str | int, ...]
 Locate = Callable[[Place], str]
 
 
-class ScriptError(ValueError):
+class ScriptError(ConfigError):
     """A script that cannot be used; the message is one sentence that begins with the place."""
 
 
