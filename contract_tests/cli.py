@@ -133,12 +133,11 @@ def _telling_errors() -> Iterator[None]:
     "--header", "headers", multiple=True, metavar="'K: V'", help="Send this header too; repeatable. Its value is never shown."
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of all draws.  [default: a new one, printed]")
+@click.option("--jobs", type=click.IntRange(1, 32), default=1, show_default=True, help="Requests at a time.")
 @click.option("--max-requests", type=click.IntRange(min=1), help="Send no more.  [default: 300 beyond this machine]")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Ask for no more.  [default: 20000 beyond this machine]")
 @click.option("--rate", type=ABOVE_ZERO, metavar="N", help="At most so many requests a second.")
-@click.option(
-    "--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply."
-)
+@click.option("--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply.")
 @_common
 @_reports
 @click.option("--record", type=FILE, help="Write every exchange, one JSON line each; no Authorization in it.")
@@ -169,7 +168,9 @@ def check(
     textgen-contract check https://api-inference.huggingface.co/models/google/gemma-2-2b-it --token-env HF_TOKEN --profile quick
     """
     with _telling_errors():
-        _apart(write_deviations=write_deviations, **{form: options[form] for form in ("json", "junit", "html", "markdown", "record")})
+        _apart(
+            write_deviations=write_deviations, **{form: options[form] for form in ("json", "junit", "html", "markdown", "record")}
+        )
         settings = Settings(
             url=url or "http://127.0.0.1/",
             token=read_token(token_env) if token_env else "",
@@ -222,10 +223,10 @@ def _check(settings: Settings) -> tuple[int, dict[str, Any]]:
     ) as progress:  # fmt: skip
         task = progress.add_task("", total=len(PROBES))
 
-        def advance(probe: Probe) -> None:
-            progress.update(task, completed=PROBES.index(probe), description=f"{probe.sentence:<50}")
+        def advance(probe: Probe, done: int) -> None:
+            progress.update(task, completed=done, description=f"{probe.sentence:<50}")
 
-        run.progress = advance
+        run.jobs.progress = advance
         stash = _Stash(run)
         code = int(pytest.main(_pytest_arguments(), plugins=[stash]))
     if code == pytest.ExitCode.INTERRUPTED:
@@ -322,9 +323,7 @@ def judge(files: tuple[Path, ...], dialect: str, select: tuple[str, ...], strict
 @click.argument("url", required=False)
 @click.option("--token-env", metavar="NAME", help="Environment variable that holds the token; it is never shown.")
 @click.option("--header", "headers", multiple=True, metavar="'K: V'", help="Send this header too; repeatable. Never shown.")
-@click.option(
-    "--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply."
-)
+@click.option("--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply.")
 def replay(results: Path, clause: str, url: str | None, token_env: str | None, headers: tuple[str, ...], timeout: float) -> None:
     """Send the smallest failing case of CLAUSE in RESULTS again, and say whether it still fails.
 
@@ -361,9 +360,7 @@ def replay(results: Path, clause: str, url: str | None, token_env: str | None, h
 @click.option("--max-requests", type=click.IntRange(min=1), help="Send no more.  [default: 300 beyond this machine]")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Ask for no more.  [default: 20000 beyond this machine]")
 @click.option("--rate", type=ABOVE_ZERO, metavar="N", help="At most so many requests a second.")
-@click.option(
-    "--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply."
-)
+@click.option("--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply.")
 @click.option("--json", "json_file", type=FILE, help="Write what changed as JSON.")
 def drift(file: Path, url: str, token_env: str | None, headers: tuple[str, ...], **options: Any) -> None:
     """Ask the requests recorded in FILE again, and say what came in another shape; words are not compared.
@@ -400,9 +397,7 @@ def drift(file: Path, url: str, token_env: str | None, headers: tuple[str, ...],
 @click.option("--token-env", metavar="NAME", help="Environment variable that holds the token; on each machine.")
 @click.option("--header", "headers", multiple=True, metavar="'K: V'", help="Send this header too; repeatable. Never shown.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of all draws.  [default: a new one, printed]")
-@click.option(
-    "--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply."
-)
+@click.option("--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply.")
 @click.option("--without", default="", metavar="NAMES", help="What the endpoint is known to lack: parameters, or stream; a,b,c.")
 @_common
 @_reports

@@ -8,7 +8,9 @@ its Retry-After, as the page and RFC 9110 say; a connection that broke before an
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -55,8 +57,7 @@ class Client:
         self.url = url
         self.timeout = timeout
         self.budget = budget or Budget()
-        self.loading: list[tuple[Exchange, Exchange]] = []
-        """Each 503 of a model that was loading, with what came of the same request that then waited for it."""
+        self._loading: deque[tuple[Exchange, Exchange]] = deque()
         self._token = token
         self._headers = headers
         # trust_env off: a token in ~/.netrc or a proxy in the environment would change what is sent and where
@@ -79,7 +80,7 @@ class Client:
         exchange = self._try(case)
         if is_loading(exchange):
             waited = self._try(replace(case, headers=(*case.headers, WAIT)), timeout=PATIENCE)
-            self.loading.append((exchange, waited))
+            self._loading.append((exchange, waited))
             exchange = waited
         if asked_to_wait(exchange) is None:
             return exchange
@@ -93,6 +94,12 @@ class Client:
         )
         waited_for: Exchange = retrying(lambda: next(attempts))
         return waited_for
+
+    def told_loading(self) -> Iterator[tuple[Exchange, Exchange]]:
+        """Each 503 of a model that was loading, with what came of the same request that then waited for it; each is told once."""
+        with suppress(IndexError):  # a deque is safe among threads, a look at it and then a pop is not
+            while True:
+                yield self._loading.popleft()
 
     def _try(self, case: Case, *, timeout: float | None = None) -> Exchange:
         """Send ``case``, once more where the line broke before anything came: that may be the network's fault, or an idle line's."""

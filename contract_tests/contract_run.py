@@ -6,19 +6,19 @@ pytest drives it item by item (``test_contract.py``); it knows nothing of pytest
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 
-from contract_tests.budget import Budget, BudgetSpent
+from contract_tests.budget import Budget
 from contract_tests.clauses import Clause, clauses_of
 from contract_tests.client import Client
 from contract_tests.endpoint import check_reachable, check_url, is_local
 from contract_tests.errors import UnreachableError, UsageError
 from contract_tests.evidence import Evidence
 from contract_tests.exchange import Case, Exchange
-from contract_tests.probes import PROBES, PROFILES, Probe, Run
+from contract_tests.jobs import Jobs
+from contract_tests.probes import PROFILES, Probe, Run
 from contract_tests.probes.run import UNANSWERED
 from contract_tests.record import Record
 from contract_tests.report.files import FORMS, write_reports
@@ -46,7 +46,6 @@ class ContractRun:
 
     def __init__(self, settings: Settings, *, transport: httpx.BaseTransport | None = None) -> None:
         self.settings = settings
-        self.progress: Callable[[Probe], None] = lambda _: None
         chosen = selected(settings.select, settings.dialect)
         check_url(settings.url)
         budget = make_budget(settings, remote=transport is None and not is_local(settings.url))
@@ -68,8 +67,7 @@ class ContractRun:
         self.run = Run(
             self._client, Evidence(chosen), settings.seed, PROFILES[settings.profile], without=frozenset(settings.without)
         )
-        self._pending = list(PROBES)
-        self._spent = ""
+        self.jobs = Jobs(self.run, settings.jobs)
         try:
             check_reachable(self._client, self._masker)
         except UnreachableError:
@@ -82,19 +80,11 @@ class ContractRun:
 
     def send(self, probe: Probe) -> str:
         """Send one probe, if it was not sent yet; why it was not sent to its end, ``""`` when it was."""
-        if probe in self._pending and not self._spent:
-            self._pending.remove(probe)
-            self.progress(probe)
-            try:
-                probe.send(self.run)
-            except BudgetSpent as ending:
-                self._spent = str(ending)
-        return self._spent
+        return self.jobs.send(probe)
 
     def complete(self) -> None:
         """Send whatever was not sent yet."""
-        while self._pending and not self._spent:
-            self.send(self._pending[0])
+        self.jobs.complete()
 
     def _close(self) -> None:
         self._client.close()
@@ -109,8 +99,8 @@ class ContractRun:
             absent = [name for name in settings.without if id.startswith((f"parameters.{name}.", f"{name}."))]
             if absent:
                 tally.skipped = f"`{absent[0]}` is declared absent"
-            elif self._spent:
-                tally.skipped = f"{self._spent} before this was shown"
+            elif self.jobs.ending:
+                tally.skipped = f"{self.jobs.ending} before this was shown"
             elif self.run.gave_up("stream") and id.startswith("stream."):
                 tally.skipped = f"{UNANSWERED} streams in a row were left unanswered, and no more were asked for"
         budget = self._client.budget

@@ -68,6 +68,15 @@ class Tally:
         self.violated += 1
         self.findings = sorted([*self.findings, finding], key=lambda found: found.size)[:KEPT]
 
+    def merge(self, other: Tally) -> None:
+        """Add what another tally of the same clause holds; of reasons the earlier is kept."""
+        self.judged += other.judged
+        self.violated += other.violated
+        self.findings = sorted([*self.findings, *other.findings], key=lambda found: found.size)[:KEPT]
+        self.inconclusive = self.inconclusive or other.inconclusive
+        self.skipped = self.skipped or other.skipped
+        self.broken = self.broken or other.broken
+
 
 class Evidence:
     """The tallies of a run, in the page's order."""
@@ -85,6 +94,11 @@ class Evidence:
         """Judge observations that belong together by the clauses of their relation."""
         group = Group(relation, tuple(members), about)
         self._judge(group, tuple(member.exchange for member in group.members))
+
+    def merge(self, other: Evidence) -> None:
+        """Add what ``other`` found behind what was found here."""
+        for id, theirs in other.tallies.items():
+            self.tallies[id].merge(theirs)
 
     def _judge(self, subject: Observation | Group, exchanges: tuple[Exchange, ...]) -> None:
         kind = "one" if isinstance(subject, Observation) else subject.relation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,11 +22,15 @@ class Record:
         self._masker = masker
         self._sink = file.open("wb", buffering=0)
         self._lines = 0
+        self._lock = threading.Lock()
 
     def write(self, exchange: Exchange) -> None:
-        if self.ended:
-            return
         data = f"{to_json(exchange, self._masker)}\n".encode("ascii")
+        with self._lock:
+            if not self.ended:
+                self._append(data)
+
+    def _append(self, data: bytes) -> None:
         start = self._sink.tell()
         try:
             written = self._sink.write(data)

@@ -36,6 +36,7 @@ class Settings:
     token: str = field(default="", repr=False)
     headers: Headers = field(default=(), repr=False)
     seed: int = field(default_factory=fresh_seed)
+    jobs: int = 1
     max_requests: int | None = None
     max_tokens: int | None = None
     rate: float | None = None

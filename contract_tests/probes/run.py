@@ -75,8 +75,7 @@ class Run:
         if case.faulty and self.gave_up("faulty"):
             return Observation(Exchange(case, self.client.url, 0, failure="not sent: none before it was answered"))
         exchange = self.client.send(case)
-        while self.client.loading:
-            told, waited = self.client.loading.pop()
+        for told, waited in self.client.told_loading():
             self.evidence.relate("loading", (self.evidence.observe(told), Observation(waited)))
         busy = asked_to_wait(exchange) is not None
         self._count(exchange, busy=busy)

@@ -72,7 +72,7 @@ def test_a_loading_model_is_asked_again_with_the_header_that_waits() -> None:
 
     assert [None, "true"] == asked
     assert 200 == exchange.status
-    assert [(503, 200)] == [(told.status, waited.status) for told, waited in endpoint.loading]
+    assert [(503, 200)] == [(told.status, waited.status) for told, waited in endpoint.told_loading()]
 
 
 def test_a_model_that_does_not_let_wait_is_asked_again_when_it_says(monkeypatch: pytest.MonkeyPatch) -> None:

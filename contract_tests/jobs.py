@@ -1,0 +1,97 @@
+"""The probes of a run, one after the other or several at a time. What is sent and found is the same, however many jobs there are.
+
+Each probe draws from a generator of its own and fills an evidence of its own; these are put together in the order of the probes.
+Only where a budget ends a run, how far each probe came depends on how they took turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from contract_tests.budget import BudgetSpent
+from contract_tests.evidence import Evidence
+from contract_tests.probes import PROBES, Probe, Run
+
+ALONE = frozenset({"example", "parameters", "concurrency", "disconnect"})
+"""Probes that are sent while nothing else is: others build on what they learn, or they watch what happens at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A probe that was sent: what it found, and why it was not sent to its end, "" when it was; ``broken`` when the suite broke."""
+
+    evidence: Evidence
+    ending: str = ""
+    broken: BaseException | None = None
+
+
+class Jobs:
+    """Sends the probes of ``run``, up to ``count`` at a time, and puts what they find into its evidence."""
+
+    def __init__(self, run: Run, count: int, progress: Callable[[Probe, int], None] = lambda *_: None) -> None:
+        self.ending = ""
+        self.progress = progress
+        self._run = run
+        self._count = count
+        self._pending = list(PROBES)
+        self._sent: dict[str, Sent] = {}
+
+    def send(self, probe: Probe) -> str:
+        """Send one probe, or with several jobs all of them, if that was not done yet; why it was not sent to its end.
+
+        Raises what a probe raised: then the suite itself broke.
+        """
+        if probe in self._pending:
+            for some in _stages(self._pending) if self._count > 1 else ([probe],):
+                if not self.ending:
+                    self._send_at_once(some)
+        sent = self._sent.get(probe.name)
+        if sent is None:
+            return self.ending
+        if sent.broken is not None:
+            raise sent.broken
+        return sent.ending
+
+    def complete(self) -> None:
+        """Send whatever was not sent yet."""
+        for probe in PROBES:
+            self.send(probe)
+
+    def _send_at_once(self, probes: Sequence[Probe]) -> None:
+        if len(probes) == 1:
+            found = [self._send_one(probes[0])]
+        else:
+            with ThreadPoolExecutor(self._count, thread_name_prefix="probe") as pool:
+                try:
+                    found = list(pool.map(self._send_one, probes))
+                except BaseException:  # an interrupt: what is under way ends with its next request
+                    self._run.client.budget.max_requests = 0
+                    raise
+        for probe, sent in zip(probes, found, strict=True):
+            self._pending.remove(probe)
+            self._sent[probe.name] = sent
+            self._run.evidence.merge(sent.evidence)
+            self.ending = self.ending or sent.ending
+
+    def _send_one(self, probe: Probe) -> Sent:
+        mine = Evidence({id: tally.clause for id, tally in self._run.evidence.tallies.items()})
+        self.progress(probe, len(self._sent))
+        try:
+            probe.send(replace(self._run, evidence=mine))
+        except BudgetSpent as ending:
+            return Sent(mine, str(ending))
+        except Exception as error:
+            return Sent(mine, broken=error)
+        return Sent(mine)
+
+
+def _stages(probes: Sequence[Probe]) -> Iterator[list[Probe]]:
+    """Probes that may be sent at the same time, those that must be alone each by itself; the others wait for none but the first two."""
+    first = [probe for probe in probes if probe.name in ALONE and probe in PROBES[:2]]
+    last = [probe for probe in probes if probe.name in ALONE and probe not in first]
+    together = [probe for probe in probes if probe.name not in ALONE]
+    yield from ([probe] for probe in first)
+    yield together
+    yield from ([probe] for probe in last)
