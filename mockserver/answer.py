@@ -23,12 +23,13 @@ from mockserver.scenario.pacing import Clock, Pacing, SystemClock, hold, pace
 from mockserver.scenario.scripts import Rule
 from mockserver.scenario.seams import Events
 from mockserver.scenario.slots import Slots
+from mockserver.service.cache import MARK
 from mockserver.service.front_door import FrontDoor
 from mockserver.service.streams import Streams
 from mockserver.store import Store
 from mockserver.wire import sse
 from mockserver.wire.contract import Contract
-from mockserver.wire.headers import OPTIONS, Timing, compute_headers, request_headers, timing_headers
+from mockserver.wire.headers import OPTIONS, Timing, behind_headers, compute_headers, request_headers, timing_headers
 from mockserver.wire.refusal import JSON_HEADERS, refusal
 from mockserver.wire.request import ignored_header, parse_request
 from mockserver.wire.response import plain_reply, stream_events
@@ -143,8 +144,11 @@ class Answerer:
             raise
         if read.request.ignored and switches.names_ignored:
             about = (*about, ("x-ignored-parameters", ignored_header(read.request.ignored)))
+        behind = switches.router_behind and MARK not in reply.headers
+        if behind:
+            about = (*about, *behind_headers())
         if about:
-            reply = Reply(reply.status, (*reply.headers, *about), reply.body)
+            reply = Reply(reply.status, (*reply.headers, *about), reply.body, chunked=behind)
         return self.desk.send(reply, visit)
 
     def tokenize(
@@ -237,7 +241,8 @@ class Answerer:
 
         def make() -> Iterator[bytes]:
             model = self._load(asked.model, asked.parameters.adapter_id)
-            return sse.frames(stream_events(asked, generate(plan(asked, model.vocabulary, self.config), model)))
+            events = stream_events(asked, generate(plan(asked, model.vocabulary, self.config), model))
+            return sse.frames(events, self.config.frames)
 
         frames = hold(self._streams.open(asked, make), self._pacing.deadlines(asked), visit.start, self.desk.clock)
         return Reply(200, (*sse.HEADERS, *self._compute_headers(asked)), frames)
@@ -274,5 +279,7 @@ class Answerer:
 
     def refuse(self, error: ApiError, visit: Visit | None = None) -> Reply:
         """The reply that tells ``error``."""
+        if self._switches.request_headers:
+            error.headers.setdefault(*request_headers("")[0])
         reply = refusal(error, self._switches, self.config.frames)
         return reply if visit is None else visit.seams.answer(reply)

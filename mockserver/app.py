@@ -158,4 +158,6 @@ def _respond(reply: Reply) -> Response:
     body = reply.body
     if not isinstance(body, bytes) and (visit := current_visit()) is not None and visit.faults:
         body = breaking(body, request.environ)
+    if reply.chunked and isinstance(body, bytes):
+        body = iter((body,))
     return Answer(body, reply.status, reply.headers)

@@ -11,10 +11,14 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class CrossOrigin:
-    """``always`` stands on every reply; ``preflight`` on the answer to an OPTIONS that asks for leave."""
+    """``always`` stands on every reply; ``preflight`` on the answer to an OPTIONS that asks for leave.
+
+    ``names_origin``: a page is told its own origin, and that only if it has said it.
+    """
 
     always: Pairs
     preflight: Pairs
+    names_origin: bool = False
 
 
 FORMS: dict[str, CrossOrigin] = {
@@ -28,13 +32,13 @@ FORMS: dict[str, CrossOrigin] = {
     "front-door": CrossOrigin(
         (
             ("access-control-allow-credentials", "true"),
-            ("access-control-allow-origin", "*"),
             ("vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"),
         ),
         (
             ("access-control-allow-methods", "GET,POST,OPTIONS"),
             ("access-control-allow-headers", "authorization, content-type, x-use-cache, x-wait-for-model"),
         ),
+        names_origin=True,
     ),
 }
 
@@ -58,4 +62,14 @@ def add_cross_origin(app: Flask, form: str) -> None:
         if not request.path.startswith("/_mock/"):
             for name, value in said.always:
                 response.headers[name] = value
+            if said.names_origin:
+                _name_origin(response, request.headers.get("origin"))
         return response
+
+
+def _name_origin(response: Response, origin: str | None) -> None:
+    """As the front door does, to whose ``vary`` a reply of the router behind it brings one of its own."""
+    if "access-control-allow-origin" in response.headers:
+        response.headers["vary"] = f"origin, {response.headers['vary']}"
+    if origin is not None:
+        response.headers["access-control-allow-origin"] = origin

@@ -132,3 +132,5 @@ class Reply:
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes | Iterator[bytes]
+    chunked: bool = False
+    """Sent without a content-length though it may be whole."""

@@ -15,6 +15,9 @@ from json import dumps
 from mockserver.messages import Reply, Request
 from mockserver.store import Room
 
+OF_A_STREAM = frozenset({"cache-control", "x-accel-buffering"})
+"""Headers of a stream that comes event by event, and not of one that is given again in one piece (recorded hosted replies)."""
+
 LARGEST = 262_144
 """Bytes of the largest reply that is kept."""
 
@@ -29,7 +32,7 @@ _ERROR = re.compile(rb'data: ?\{"error"')
 MARK = ("x-compute-type", "cache")
 """What tells a kept reply."""
 
-OF_ONE_RUN = frozenset({"x-compute-type", "x-request-id", "x-prompt-tokens", "x-generated-tokens", "x-total-time",
+OF_ONE_RUN = frozenset({"x-compute-type", "x-compute-characters", "x-request-id", "x-prompt-tokens", "x-generated-tokens", "x-total-time",
                         "x-validation-time", "x-queue-time", "x-inference-time", "x-time-per-token"})  # fmt: skip
 """Headers that tell of one generation, and are not kept (recorded hosted replies)."""
 
@@ -57,7 +60,7 @@ class ReplyCache:
         if kept is None:
             return None
         headers, frames = kept
-        named = tuple((name, value) for name, value in headers)
+        named = tuple((name, value) for name, value in headers if not (self._whole and name in OF_A_STREAM))
         return Reply(200, (*named, MARK), b"".join(frames) if self._whole or len(frames) == 1 else (frame for frame in frames))
 
     def keep(self, key: str, reply: Reply) -> Reply:

@@ -96,6 +96,11 @@ def timing_headers(completion: Completion, timing: Timing) -> tuple[tuple[str, s
     return tuple(told.items())
 
 
+def behind_headers() -> tuple[tuple[str, str], ...]:
+    """What tells a reply of the router behind the hosted front door from one of the front door itself (recorded hosted replies)."""
+    return (("access-control-allow-origin", "*"),)
+
+
 def request_headers(model: str) -> tuple[tuple[str, str], ...]:
     """A name for this very reply, and one for the state of the model, as the hosted API sends them."""
     return (("x-request-id", token_urlsafe(16)[:21]), ("x-sha", blake2b(model.encode(), digest_size=20).hexdigest()))

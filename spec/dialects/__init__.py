@@ -49,6 +49,9 @@ class Switches:
     """The `x-compute-type` of replies, which then carry the times and token counts of the router too; empty for none of them."""
     request_headers: bool
     """Replies carry `x-request-id` and `x-sha`."""
+    router_behind: bool
+    """What the router behind the front door answers can be told from the front door's own replies: it comes in chunks, not with a
+    content-length, and with `access-control-allow-origin: *`; a kept reply comes with none of the headers of its generation."""
     cors: str
     """Which headers browsers are given: none, router (text-generation-inference's), front-door (the hosted API's)."""
 
