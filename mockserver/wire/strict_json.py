@@ -37,8 +37,7 @@ def parse_json(body: bytes) -> Any:
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        what = error.msg if text.strip() else "it is empty"
-        raise BadJsonError(f"{_FAILED}{what} at line {error.lineno} column {error.colno}") from None
+        raise _say_where(error) from None
     except RecursionError:
         raise BadJsonError(f"{_FAILED}it is nested too deep") from None
     except _UnfitNumberError:
@@ -122,7 +121,12 @@ _DECODER = json.JSONDecoder(
 # ---------------------------------------------------------------- naming the place of what was refused
 
 
-def _name_unfit_number(text: str) -> ValidationError:
+def _say_where(error: json.JSONDecodeError) -> BadJsonError:
+    what = error.msg if error.doc.strip() else "it is empty"
+    return BadJsonError(f"{_FAILED}{what} at line {error.lineno} column {error.colno}")
+
+
+def _name_unfit_number(text: str) -> BadJsonError | ValidationError:
     def marked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
         def parse_or_mark(number: str) -> Any:
             try:
@@ -132,7 +136,10 @@ def _name_unfit_number(text: str) -> ValidationError:
 
         return parse_or_mark
 
-    value = json.loads(text, parse_int=marked(_parse_int), parse_float=marked(_parse_float))
+    try:
+        value = json.loads(text, parse_int=marked(_parse_int), parse_float=marked(_parse_float))
+    except json.JSONDecodeError as error:  # behind the number
+        return _say_where(error)
     path = _find(value, lambda part: isinstance(part, _Unfit))
     assert path is not None
     for step in path:

@@ -61,6 +61,7 @@ def test_written_json_is_one_line_for_every_client(text: str) -> None:
         (b"[" * 100_000, f"nested more than {DEEPEST} deep"),
         (b'{"a":' * 100_000 + b"1", f"nested more than {DEEPEST} deep"),
         (b"[" * (DEEPEST + 1) + b"]" * (DEEPEST + 1), f"nested more than {DEEPEST} deep"),
+        (b'{"a": 1e999{}}', "Expecting ',' delimiter at line 1 column 12"),
     ],
 )
 def test_no_json_is_refused_with_400(body: bytes, words: str) -> None:
