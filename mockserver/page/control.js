@@ -1,16 +1,11 @@
 // What is said to /_mock/...: JSON there and back; a refusal is an Error with the server's own sentence.
 
-// A server that was started with --control-token is asked with the token that the user gives, once for this tab.
+import { get } from "./parts.js";
 
 const TOKEN = "control-token";
-let asked = false;
 
-function askForToken() {
-  const given = asked ? null : window.prompt("This server wants its control token");
-  asked = true;
-  if (given) sessionStorage.setItem(TOKEN, given);
-  return Boolean(given);
-}
+/** Send the token that a server with --control-token asks for; this tab keeps it. */
+export const useToken = (token) => sessionStorage.setItem(TOKEN, token);
 
 export async function control(path, { method = "GET", body } = {}) {
   const options = { method, headers: {} };
@@ -26,7 +21,7 @@ export async function control(path, { method = "GET", body } = {}) {
   } catch {
     throw new Error("The server does not answer");
   }
-  if (response.status === 401 && askForToken()) return control(path, { method, body });
+  get("key").hidden = response.status !== 401;
   const told = await response.json().catch(() => ({ error: `The server answered ${response.status}, and no JSON` }));
   if (!response.ok) throw new Error(told.error);
   return told;

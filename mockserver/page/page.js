@@ -2,7 +2,7 @@
 
 import { buildAnswer, send, stop } from "./answer.js";
 import { buildForm, currentRequest } from "./ask.js";
-import { control } from "./control.js";
+import { control, useToken } from "./control.js";
 import { buildFaults, lookAtFaults } from "./faults.js";
 import { buildJournal, look } from "./journal.js";
 import { get, make, say } from "./parts.js";
@@ -37,6 +37,11 @@ async function build() {
     buildTold(about);
     buildFaults(about);
     buildJournal();
+    get("key").addEventListener("submit", (event) => {
+      event.preventDefault();
+      useToken(get("key-token").value);
+      lookAround();
+    });
     get("reset").addEventListener("click", async () => {
       await control("reset", { method: "POST" }).catch((error) => say(get("said"), error.message));
       await lookAround();

@@ -340,3 +340,15 @@ def test_without_control_there_is_no_desk(page: Any) -> None:
 
         assert "--no-control" in text(page, "#desk")
         assert 20 == len(tokens(page))
+
+
+def test_a_desk_behind_a_token_opens_with_it(page: Any) -> None:
+    with TextgenMock(control_token="sesame") as mock:
+        mock.script(prompt="a", reply="b")
+        page.open(mock.url + "/docs")
+        page.until("document.body.dataset.ready && !document.getElementById('key').hidden")
+        put(page, "#key-token", "sesame")
+        page.run("document.getElementById('key').requestSubmit()")
+        page.until("document.querySelector('#rules li')")
+
+        assert page.run("document.getElementById('key').hidden")
