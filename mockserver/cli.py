@@ -236,13 +236,14 @@ Example:
 @click.argument("text")
 def watermark(text: str) -> None:
     """Say how surely TEXT carries the watermark of this server: its z-score; above 4 is no accident."""
-    from mockserver.engine.vocabulary import Vocabulary
+    from mockserver.engine.model import Model
     from mockserver.sampler import z_score
 
-    ids = Vocabulary.shipped().encode(text)
+    model = Model.plain()
+    ids = model.vocabulary.encode(text)
     if len(ids) < 2:
         raise MistakeError("a text of less than two tokens carries no watermark: give a longer one")
-    score = z_score(ids)
+    score = z_score(ids, (model.next_logits(ids[max(0, end - model.window) : end]) for end in range(1, len(ids))))
     click.echo(f"z = {score:.2f} over {len(ids)} tokens: {'watermarked' if score > 4 else 'no watermark found'}")
 
 

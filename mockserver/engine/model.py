@@ -53,6 +53,11 @@ class Model:
         """The shipped model as ``voice`` (any model id), through the adapter if one is named. Raises UnknownAdapter."""
         return _load(voice, adapter_id, backend or open_backend("cpu"))
 
+    @classmethod
+    def plain(cls) -> Model:
+        """The shipped model as it was trained, in no voice: what a text is judged by when nobody says who wrote it."""
+        return cls(Weights.shipped(), open_backend("cpu"))
+
     @property
     def vocabulary(self) -> Vocabulary:
         from mockserver.engine.vocabulary import Vocabulary

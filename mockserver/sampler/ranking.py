@@ -8,7 +8,7 @@ each warper), with ties told apart by id, which a sort there leaves open. Knows 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ _SORT_BELOW = 400  # up to here one sort of packed keys is faster than a radix s
 _BLOCK = 64
 _SHORT = 1 << 14
 _SAMPLE = 1024
+_FEW = 48
 
 
 class Ranking(NamedTuple):
@@ -132,17 +133,26 @@ class Scores:
         best = int(self._unmoved.max())
         total = self._total(best)
         needed = need(total)
+        for near, floor in self._beginnings(best, total, needed, at_least):
+            if floor <= _GONE:
+                break
+            ranking = self._rank(near, *self._moved_from(floor))
+            if ranking.total >= needed and ranking.ids.size >= at_least:
+                return Ranking(ranking.ids, ranking.distances, ranking.weights, ranking.cumulative, total)
+        return self.all()
+
+    def _beginnings(self, best: int, total: int, needed: int, at_least: int) -> Iterator[tuple[NDArray[np.int64], int]]:
+        """Places that may be enough, and the floor (2^-10 nat) that they reach; each time more of them, without end."""
+        if needed > ONE and self._unmoved.size <= _SHORT:
+            yield _largest(self._unmoved, max(at_least, _FEW))  # where there is text, these nearly always are
         floor = best
         if needed > ONE:
             floor -= self._reach(best, total - needed)
         if at_least > 1:
             floor = min(floor, _largest(self._unmoved, at_least)[1])
-        while floor > _GONE:
-            ranking = self._rank((self._unmoved >= floor).nonzero()[0], *self._moved_from(floor))
-            if ranking.total >= needed and ranking.ids.size >= at_least:
-                return Ranking(ranking.ids, ranking.distances, ranking.weights, ranking.cumulative, total)
+        while True:
+            yield (self._unmoved >= floor).nonzero()[0], floor
             floor -= max((best - floor) >> 3, 256)
-        return self.all()
 
     def _total(self, best: int) -> int:
         """The weight of all tokens; ``best`` is the best of those that have not moved."""

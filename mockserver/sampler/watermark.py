@@ -7,12 +7,14 @@ hash, so that nobody has to shuffle the vocabulary. Holds no text and no tokeniz
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mockserver.sampler.weights import weigh_steps
 
 GAMMA = 0.5
 """Share of the vocabulary that is green."""
@@ -57,19 +59,43 @@ def apply_watermark(logits: NDArray[np.int32], previous: int) -> NDArray[np.int3
     return np.clip(logits, -_LIMIT, _LIMIT) + green.astype(np.int32) * np.int32(_GAIN)
 
 
-def z_score(ids: Sequence[int]) -> float:
+def z_score(ids: Sequence[int], logits: Iterable[NDArray[np.int32]] | None = None) -> float:
     """How many standard deviations more green tokens there are than chance gives; above 4 means watermarked.
 
     z = (green - gamma n) / sqrt(n gamma (1 - gamma)), equation 3 of the paper. A pair of tokens that comes again is counted
     once, since it says nothing new (Kirchenbauer et al. 2023b, https://arxiv.org/abs/2306.04634). Without a pair it is 0.
 
+    With ``logits``, item i being what a model says after ``ids[: i + 1]``, a token counts by how open the choice was: of
+    green is taken, in place of gamma, the green share G that the model gave anyway, and the chance that is left is
+    gamma (1 - gamma) ((1 - p)^2 + sum of the others' p^2). Over all keys green - G is 0 in the mean whatever the text, so ordinary
+    text keeps its z; but a token that had to come (p near 1) no longer waters it down (as in Lu et al. 2024,
+    https://arxiv.org/abs/2403.13485). A model that knows nothing gives equation 3.
+
     >>> z_score([5])
     0.0
     >>> z_score([7, 1]), z_score([7, 0])  # 1 is green after 7 and 0 is not
     (1.0, -1.0)
+    >>> round(z_score([7, 1], [np.array([0, 0], np.int32)]), 3)  # of the two, half is green anyway: (1 - 1/2) / sqrt(1/4 * 1/2)
+    1.414
     """
-    pairs = set(pairwise(ids))
-    if not pairs:
-        return 0.0
-    green = sum(bool(is_green(previous, np.array([token]))[0]) for previous, token in pairs)
-    return (green - GAMMA * len(pairs)) / math.sqrt(len(pairs) * GAMMA * (1.0 - GAMMA))
+    found: dict[tuple[int, int], tuple[float, float]] = {}
+    for pair, row in zip(pairwise(ids), repeat(None) if logits is None else logits, strict=False):
+        excess, variance = _excess(*pair) if row is None else _open_excess(*pair, row)
+        if variance > found.get(pair, (0.0, 0.0))[1]:
+            found[pair] = excess, variance
+    variances = math.fsum(variance for _, variance in found.values())
+    return math.fsum(excess for excess, _ in found.values()) / math.sqrt(variances) if variances else 0.0
+
+
+def _excess(previous: int, token: int) -> tuple[float, float]:
+    """Green beyond what is expected, and the variance of that over all keys."""
+    return float(is_green(previous, np.array([token]))[0]) - GAMMA, GAMMA * (1.0 - GAMMA)
+
+
+def _open_excess(previous: int, token: int, row: NDArray[np.int32]) -> tuple[float, float]:
+    """The same where the model's logits are known."""
+    weights = weigh_steps(np.subtract(int(row.max()), row, dtype=np.int64), 1.0)
+    shares = weights / int(weights.sum())
+    green = is_green(previous, np.arange(row.size))
+    squares = float((shares * shares).sum()) - 2.0 * float(shares[token]) + 1.0  # (1 - p)^2 and the others' squares
+    return float(green[token]) - float(shares[green].sum()), GAMMA * (1.0 - GAMMA) * squares
