@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
@@ -146,7 +147,8 @@ def _as_api_error(error: HTTPException) -> ApiError:
         case 404:
             return NotFoundError(f"There is nothing at {request.path[:200]}")
         case 405:
-            allowed = dict(error.get_headers()).get("Allow", "")
+            methods = re.findall(r"[A-Z]+", dict(error.get_headers()).get("Allow", ""))
+            allowed = ", ".join(sorted(methods))  # a set has no order of its own
             return MethodNotAllowedError(f"{request.method[:20]} is not allowed here, but {allowed}", headers={"allow": allowed})
         case 413:
             return TooLargeError("The request body is too large")

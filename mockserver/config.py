@@ -112,6 +112,10 @@ class Config:
     def stop_at_token_end(self) -> bool:
         return self.switches.stop_at_token_end
 
+    @property
+    def router_sentences(self) -> bool:
+        return self.switches.router_sentences
+
     def __post_init__(self) -> None:
         if self.dialect not in spec.DIALECTS:
             raise ConfigError(f"unknown dialect {self.dialect!r}: known are {', '.join(spec.DIALECTS)}")

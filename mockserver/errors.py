@@ -130,15 +130,19 @@ class UnsupportedMediaTypeError(ApiError):
 
 
 class ValidationError(ApiError):
-    """A field is missing, of the wrong type, out of bounds, or at odds with another."""
+    """A field is missing, of the wrong type, out of bounds, or at odds with another.
+
+    ``after``: of a rule between parameters, the one whose bound is looked at before it; "" for a rule that comes first.
+    """
 
     status = 422
     error_type = "validation"
 
-    def __init__(self, sentence: str, *, plain: str | None = None) -> None:
+    def __init__(self, sentence: str, *, plain: str | None = None, after: str = "") -> None:
         super().__init__(f"Input validation error: {sentence}")
         self.sentence = sentence
         self.plain = plain
+        self.after = after
 
 
 class GenerationError(ApiError):

@@ -7,11 +7,15 @@ import requests
 from huggingface_hub import InferenceClient
 from huggingface_hub.errors import ValidationError
 
+from mockserver.config import RECOMMENDED_MODELS
+
 PROMPT = "Can you please let us know more details about your "
 
 
-def test_the_pages_own_snippet_with_only_the_host_changed(live_mock: str) -> None:
-    API_URL = live_mock  # noqa: N806 (the page's spelling)
+@pytest.mark.parametrize("model", RECOMMENDED_MODELS)
+def test_the_pages_own_snippet_with_only_the_host_changed(live_mock: str, model: str) -> None:
+    host = live_mock.partition("/models/")[0]
+    API_URL = f"{host}/models/{model}"  # noqa: N806 (the page's spelling)
     headers = {"Authorization": "Bearer hf_***"}
 
     def query(payload: dict[str, str]) -> dict[str, str]:

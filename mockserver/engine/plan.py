@@ -15,7 +15,7 @@ from typing import Protocol
 from mockserver.engine.grammar import CompiledGrammar, compile_grammar
 from mockserver.engine.vocabulary import Vocabulary
 from mockserver.errors import ValidationError
-from mockserver.messages import Parameters, Request
+from mockserver.messages import Grammar, Parameters, Request
 from mockserver.sampler import Settings
 
 SEED_BITS = 53
@@ -40,6 +40,8 @@ class Limits(Protocol):
     def all_the_room(self) -> bool: ...
     @property
     def stop_at_token_end(self) -> bool: ...
+    @property
+    def router_sentences(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def plan(request: Request, vocabulary: Vocabulary, limits: Limits) -> Plan:
         stop_at_token_end=limits.stop_at_token_end,
         settings=_settings(request, limits.seed),
         prefill=bool(given.decoder_input_details),
-        grammar=None if given.grammar is None else compile_grammar(given.grammar, vocabulary),
+        grammar=None if given.grammar is None else _grammar(given.grammar, vocabulary, limits),
     )
 
 
@@ -94,7 +96,7 @@ def samples(given: Parameters) -> bool:
 
 
 def check_rules(request: Request) -> None:
-    """Refuse parameters that are at odds with each other."""
+    """Refuse parameters that are at odds with each other, each rule with its place among the bounds."""
     given = request.parameters
     best_of = given.best_of or 1
     if request.stream and given.best_of not in (None, 1):
@@ -102,9 +104,9 @@ def check_rules(request: Request) -> None:
     if request.stream and given.decoder_input_details:
         raise ValidationError("`decoder_input_details` == true is not supported when streaming tokens")
     if best_of > 1 and not samples(given):
-        raise ValidationError("you must use sampling when `best_of` is > 1")
+        raise ValidationError("you must use sampling when `best_of` is > 1", after="best_of")
     if best_of > 1 and given.seed is not None:
-        raise ValidationError("`seed` must not be set when `best_of` > 1")
+        raise ValidationError("`seed` must not be set when `best_of` > 1", after="stop")
 
 
 def _room(input_length: int, wanted: int | None, limits: Limits) -> int:
@@ -119,8 +121,22 @@ def _room(input_length: int, wanted: int | None, limits: Limits) -> int:
             f"Given: {input_length} `inputs` tokens and {wanted} `max_new_tokens`"
         )
     if input_length > limits.max_input_tokens:
-        raise ValidationError(f"`inputs` must have at most {limits.max_input_tokens} tokens. Given: {input_length}")
+        most = "less than" if limits.router_sentences else "at most"  # the router says so, and takes as many
+        raise ValidationError(f"`inputs` must have {most} {limits.max_input_tokens} tokens. Given: {input_length}")
     return wanted
+
+
+def _grammar(grammar: Grammar, vocabulary: Vocabulary, limits: Limits) -> CompiledGrammar:
+    if not limits.router_sentences:
+        return compile_grammar(grammar, vocabulary)
+    try:
+        compiled = compile_grammar(grammar, vocabulary)
+    except ValidationError as error:
+        raise ValidationError(error.sentence.replace("`grammar`", "grammar", 1)) from None
+    schema = json.loads(grammar.value) if grammar.type == "json" else {"properties": {}}
+    if not isinstance(schema, dict) or "properties" not in schema:
+        raise ValidationError("grammar is not valid: Grammar must have a 'properties' field")
+    return compiled
 
 
 def _settings(request: Request, server_seed: int) -> tuple[Settings, ...]:

@@ -61,13 +61,22 @@ class Contract:
 
     def complaint(self, payload: Any) -> str | None:
         """What is wrong with ``payload``, the first thing in the page's order, or None."""
+        found = self.first_complaint(payload)
+        return None if found is None else found[1]
+
+    def comes_before(self, after: str, rank: int) -> bool:
+        """Whether a rule that is looked at behind the bound of ``after`` ("": before all of them) comes before what has ``rank``."""
+        return after == "" or self._order.index(("parameters", after)) < rank
+
+    def first_complaint(self, payload: Any) -> tuple[int, str] | None:
+        """The same with its place in the order."""
         wrong = self._fractions(payload)
         if not wrong and self._validator.is_valid(payload):
             return None
         for error in self._validator.iter_errors(payload):
             path, keywords = tuple(error.instance_path), tuple(error.schema_path)
             wrong.append((self._rank(path, keywords), self._sentence(payload, path, keywords)))
-        return min(wrong)[1]
+        return min(wrong)
 
     def _fractions(self, payload: Any) -> list[tuple[int, str]]:
         """JSON Schema calls 20.0 an integer; known servers do not, nor do we."""

@@ -22,7 +22,8 @@ def refusal(error: ApiError, switches: spec.Switches, frames: str = "spaced") ->
     if switches.bare_refusals and isinstance(
         error, (UnauthorizedError, NotFoundError, ModelNotFoundError, MethodNotAllowedError)
     ):
-        return Reply(error.status, tuple(pair for pair in told if pair[0] == "allow"), b"")
+        allowed = error.headers.get("allow")
+        return Reply(error.status, () if allowed is None else (("allow", allowed.replace(" ", "")),), b"")
     if switches.plain_text_refusals and error.plain is not None:
         return Reply(error.status, (*TEXT_HEADERS, *told), error.plain.encode(), behind)
     if switches.errors_in_stream and error.streamed is not None and error.error_type is not None:

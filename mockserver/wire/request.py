@@ -65,8 +65,8 @@ def parse_request(
 ) -> Request:
     """The Request in ``body``. ``stream`` given overrides the body's own; ``alter`` changes the payload before it is checked.
 
-    ``full_text`` is what ``return_full_text`` is when it is not said. ``rules`` between parameters are checked before the bounds of
-    all but `best_of`, as text-generation-inference does, in dialects that keep its order.
+    ``full_text`` is what ``return_full_text`` is when it is not said. ``rules`` between parameters are given in dialects that look at
+    them among the bounds, as text-generation-inference does.
     Raises UnsupportedMediaTypeError, BadJsonError, ValidationError.
     """
     check_media_type(content_type)
@@ -77,15 +77,12 @@ def parse_request(
         stream = isinstance(payload, dict) and payload.get("stream", False) is True
     try:
         wishes = read_wishes(headers or {}, payload) if switches.front_door else Wishes()
-        complaint = contract.complaint(payload)
-        bounds_first = rules is None or payload is not read or (complaint or "").startswith("`best_of`")
-        if complaint is not None and bounds_first:
-            raise ValidationError(complaint)
+        wrong = contract.first_complaint(payload)
+        if wrong is not None and (rules is None or payload is not read):
+            raise ValidationError(wrong[1])
         request = _request(payload, contract, wishes, model=model, stream=stream, full_text=full_text)
         if rules is not None:
-            rules(request)
-        if complaint is not None:
-            raise ValidationError(complaint)
+            _check_in_order(rules, request, contract, wrong)
         if request.ignored and unknown_parameters == "refuse":
             raise ValidationError(_did_you_mean(_unknown(payload, contract)[:MOST_NAMES], contract.parameters))
     except ValidationError as error:
@@ -93,6 +90,17 @@ def parse_request(
         error.streamed = (len(inputs) if isinstance(inputs, str) else 0) if stream else None
         raise
     return request
+
+
+def _check_in_order(rules: Rules, request: Request, contract: Contract, wrong: tuple[int, str] | None) -> None:
+    """Raise the first of what is ``wrong`` and of what the rules find."""
+    try:
+        rules(request)
+    except ValidationError as broken:
+        if wrong is None or contract.comes_before(broken.after, wrong[0]):
+            raise
+    if wrong is not None:
+        raise ValidationError(wrong[1])
 
 
 def _request(payload: dict[str, Any], contract: Contract, wishes: Wishes, *, model: str, stream: bool, full_text: bool) -> Request:

@@ -29,6 +29,8 @@ class Switches:
     """`do_sample` is true when `parameters` is left out altogether."""
     plain_text_refusals: bool
     """A body that cannot be read as a request is refused in text/plain, in the words of the router's JSON reader."""
+    router_sentences: bool
+    """Lengths and grammars are refused in the router's words, and a JSON `grammar` must have `properties`."""
     errors_in_stream: bool
     """A stream that is refused is status 200 and one event with the error."""
     stop_at_token_end: bool

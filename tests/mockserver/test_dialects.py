@@ -85,6 +85,11 @@ def test_all_the_room_is_used_when_no_length_is_said(vocabulary: Vocabulary, dia
         ({"best_of": 2, "temperature": -1.0, "do_sample": False}, "`temperature` must be strictly positive"),
         ({"best_of": 2, "top_n_tokens": 9}, "you must use sampling when `best_of` is > 1"),
         ({"top_p": 7.0, "temperature": -1.0, "top_n_tokens": 9}, "`temperature` must be strictly positive"),
+        ({"best_of": 2, "seed": 1, "temperature": -1.0}, "`temperature` must be strictly positive"),
+        ({"best_of": 2, "seed": 1, "top_k": 5, "stop": ["a"] * 5}, "`stop` supports up to 4 stop sequences. Given: 5"),
+        ({"best_of": 2, "seed": 1, "top_k": 5, "top_n_tokens": 9}, "`seed` must not be set when `best_of` > 1"),
+        ({"best_of": 2, "seed": 1, "top_k": 5, "truncate": 0}, "`seed` must not be set when `best_of` > 1"),
+        ({"best_of": 3, "seed": 1, "temperature": -1.0}, "`best_of` must be > 0 and <= 2. Given: 3"),
     ],
 )
 @pytest.mark.parametrize("dialect", OTHERS)
@@ -93,6 +98,52 @@ def test_a_bound_is_told_in_the_routers_words_and_order(ask: Ask, dialect: str, 
 
     assert response.status_code == 422
     assert response.json == {"error": f"Input validation error: {words}", "error_type": "validation"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"best_of": 9}, "`best_of` != 1 is not supported when streaming tokens"),
+        ({"best_of": 0, "temperature": -1.0}, "`best_of` != 1 is not supported when streaming tokens"),
+        ({"decoder_input_details": True, "top_p": 9.0}, "`decoder_input_details` == true is not supported when streaming tokens"),
+        ({"temperature": -1.0, "top_p": 9.0}, "`temperature` must be strictly positive"),
+    ],
+)
+@pytest.mark.parametrize("dialect", OTHERS)
+def test_a_stream_looks_at_its_own_rules_first(
+    ask: Ask, read_events: ReadEvents, dialect: str, parameters: dict[str, Any], words: str
+) -> None:
+    (event,) = read_events(ask({"inputs": "x", "stream": True, "parameters": parameters}, dialect=dialect))
+
+    assert {"error": f"Input validation error: {words}", "error_type": "validation"} == event
+
+
+@pytest.mark.parametrize(
+    ("inputs", "parameters", "words"),
+    [
+        ("", {"truncate": 0}, "`inputs` cannot be empty"),
+        ("", {"top_n_tokens": 9}, "`top_n_tokens` must be >= 0 and <= 5. Given: 9"),
+        ("x", {"truncate": 30}, "`truncate` must be strictly positive and less than 20. Given: 30"),
+        (
+            "a " * 25,
+            {"max_new_tokens": 20},
+            "`inputs` tokens + `max_new_tokens` must be <= 40. Given: {} `inputs` tokens and 20 `max_new_tokens`",
+        ),
+        ("a " * 25, {}, "`inputs` must have less than 20 tokens. Given: {}"),
+        ("a " * 25, {"grammar": {"type": "json", "value": "{"}}, "`inputs` must have less than 20 tokens. Given: {}"),
+        (
+            "x",
+            {"max_new_tokens": 5, "grammar": {"type": "json", "value": {"type": "object"}}},
+            "grammar is not valid: Grammar must have a 'properties' field",
+        ),
+    ],
+)
+def test_lengths_and_grammars_come_last_in_the_routers_words(
+    ask: Ask, vocabulary: Vocabulary, inputs: str, parameters: dict[str, Any], words: str
+) -> None:
+    response = ask({"inputs": inputs, "parameters": parameters}, dialect="tgi", max_total_tokens=40, max_input_tokens=20)
+
+    assert f"Input validation error: {words.format(len(vocabulary.encode(inputs)))}" == response.json["error"]
 
 
 @pytest.mark.parametrize("parameters", [{"best_of": 0}, {"seed": 0}, {"top_n_tokens": 0}, {"frequency_penalty": -2.0}, {"stop": [""]}])
@@ -273,3 +324,20 @@ def test_an_old_stream_is_kept_as_it_was(ask: Ask, dialect: str) -> None:
 
     assert first == second.get_data()
     assert "cache" == second.headers["x-compute-type"]
+
+
+@pytest.mark.parametrize(("dialect", "path", "allowed"), [
+    ("tgi", "/health", "GET,HEAD"),
+    ("tgi", "/generate", "POST"),
+    ("hosted", "/models/a/b", "GET, HEAD, OPTIONS, POST"),
+])  # fmt: skip
+def test_what_is_allowed_stands_in_one_order(serve: Callable[..., Flask], dialect: str, path: str, allowed: str) -> None:
+    assert allowed == serve(dialect=dialect).test_client().delete(path).headers["allow"]
+
+
+@pytest.mark.parametrize("value", ["true", "[]", "7", {}, {"type": "object"}])
+def test_the_router_wants_properties_of_every_json_grammar(ask: Ask, value: Any) -> None:
+    response = ask({"inputs": "x", "parameters": {"max_new_tokens": 3, "grammar": {"type": "json", "value": value}}}, dialect="tgi")
+
+    assert 422 == response.status_code
+    assert response.json["error"].startswith("Input validation error: grammar is not ")
