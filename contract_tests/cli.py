@@ -492,6 +492,17 @@ def compare(files: tuple[Path, ...], everything: bool, markdown: Path | None) ->
 
 
 @main.command()
+@click.option("--dialect", type=click.Choice(spec.DIALECTS), default=spec.DIALECTS[0], show_default=True, help=DIALECT_HELP)
+def openapi(dialect: str) -> None:
+    """Print the contract as an OpenAPI 3.2 document, for tools that read one.
+
+    \b
+    textgen-contract openapi > openapi.json
+    """
+    click.echo(json.dumps(spec.openapi(dialect), indent=1))
+
+
+@main.command()
 @click.argument("prefix", default="")
 @click.option(
     "--dialect",
