@@ -31,7 +31,7 @@ from mockserver.wire import sse
 from mockserver.wire.contract import Contract
 from mockserver.wire.headers import OPTIONS, Timing, behind_headers, compute_headers, request_headers, timing_headers
 from mockserver.wire.refusal import JSON_HEADERS, refusal
-from mockserver.wire.request import ignored_header, parse_request
+from mockserver.wire.request import ignored_header, parse_request, read_inputs
 from mockserver.wire.response import plain_reply, stream_events
 from mockserver.wire.strict_json import write_json
 
@@ -154,13 +154,13 @@ class Answerer:
     def tokenize(
         self, read_body: Callable[[], bytes], content_type: str | None, *, visit: Visit | None = None
     ) -> list[tuple[int, str, bytes]]:
-        """The tokens of a request's ``inputs``: id, text and bytes of each. Its parameters are checked and then ignored."""
+        """The tokens of a request's ``inputs``: id, text and bytes of each."""
         visit = visit or self.desk.visit()
         self.front_door.admit(visit.headers.get("authorization"))
         model = self.config.models[0]
-        request = parse_request(read_body(), content_type, self.contract, model=model, stream=False)
+        inputs = read_inputs(read_body(), content_type, self.contract)
         vocabulary = self._load(model, None).vocabulary
-        return [(id, vocabulary.token_text(id), vocabulary.token_bytes(id)) for id in vocabulary.encode(request.inputs)]
+        return [(id, vocabulary.token_text(id), vocabulary.token_bytes(id)) for id in vocabulary.encode(inputs)]
 
     def _understand(self, body: bytes, content_type: str | None, model: str, stream: bool | None, visit: Visit) -> Read:
         """What ``body`` asks; the same body is read once only, unless something takes hold of it on its way."""

@@ -6,6 +6,7 @@ import logging
 import re
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
@@ -83,29 +84,33 @@ def _add_generating_routes(app: Application, answerer: Answerer) -> None:
 def _add_describing_routes(app: Application, answerer: Answerer) -> None:
     config = answerer.config
     document = write_json(answerer.contract.document)
-    info = write_json(
-        {
-            "model_id": config.models[0],
-            "model_sha": None,
-            "model_pipeline_tag": "text-generation",
-            "models": config.models,
-            "max_concurrent_requests": config.max_concurrent_requests,
-            "max_best_of": config.max_best_of,
-            "max_stop_sequences": config.max_stop_sequences,
-            "max_top_n_tokens": config.max_top_n_tokens,
-            "max_input_tokens": config.max_input_tokens,
-            "max_total_tokens": config.max_total_tokens,
-            "validation_workers": config.workers,
-            "max_client_batch_size": 1,
-            "router": "textgen-mock",
-            "version": distribution_version(),
-            "sha": None,
-            "docker_label": None,
-        }
-    )
+    info = write_json(_info(config))
     app.add_url_rule("/health", "health", lambda: Response(status=200, mimetype="text/plain"))
     app.add_url_rule("/info", "info", lambda: Response(info, content_type="application/json"))
     app.add_url_rule("/openapi.json", "openapi", lambda: Response(document, content_type="application/json"))
+
+
+def _info(config: Config) -> dict[str, Any]:
+    """What `/info` tells: the keys of text-generation-inference in its order (``router/src/lib.rs``), and two of our own behind them."""
+    told: dict[str, Any] = {
+        "model_id": config.models[0],
+        "model_sha": None,
+        "model_pipeline_tag": "text-generation",
+        "max_concurrent_requests": config.max_concurrent_requests,
+        "max_best_of": config.max_best_of,
+        "max_stop_sequences": config.max_stop_sequences,
+        "max_input_tokens": config.max_input_tokens,
+        "max_total_tokens": config.max_total_tokens,
+        "validation_workers": config.workers,
+        "max_client_batch_size": 1,
+        "router": "textgen-mock" if config.switches.front_door else "text-generation-router",
+        "version": distribution_version(),
+        "sha": None,
+        "docker_label": None,
+    }
+    if config.switches.front_door:
+        told |= {"models": config.models, "max_top_n_tokens": config.max_top_n_tokens}
+    return told
 
 
 def _add_service(app: Application, answerer: Answerer) -> None:

@@ -92,6 +92,18 @@ def parse_request(
     return request
 
 
+def read_inputs(body: bytes, content_type: str | None, contract: Contract) -> str:
+    """The prompt alone, as `/tokenize` wants it: the router checks the types of the parameters there, and none of their bounds.
+
+    Raises UnsupportedMediaTypeError, BadJsonError, ValidationError.
+    """
+    if not contract.switches.plain_text_refusals:
+        return parse_request(body, content_type, contract, model="", stream=False).inputs
+    check_media_type(content_type)
+    inputs: str = read_as_router(body, contract.document)["inputs"]
+    return inputs
+
+
 def _check_in_order(rules: Rules, request: Request, contract: Contract, wrong: tuple[int, str] | None) -> None:
     """Raise the first of what is ``wrong`` and of what the rules find."""
     try:

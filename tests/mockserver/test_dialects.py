@@ -250,6 +250,24 @@ def test_tokenize_tells_where_each_token_stands_in_bytes(ask: Ask) -> None:
     assert [0, *(token["stop"] for token in tokens)] == [*(token["start"] for token in tokens), len(prompt.encode())]
 
 
+@pytest.mark.parametrize(("dialect", "status"), [("documented", 422), ("tgi", 200), ("hosted", 200)])
+def test_the_router_looks_at_no_bounds_where_it_only_tokenizes(ask: Ask, dialect: str, status: int) -> None:
+    assert status == ask({"inputs": "x", "parameters": {"top_p": 9.0}}, "/tokenize", dialect=dialect).status_code
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b'{"inputs": 7}', 422), (b'{"inputs": "x", "parameters": {"top_p": "x"}}', 422), (b"{", 400)]
+)
+def test_tokenize_refuses_what_is_no_request_in_text(ask: Ask, body: bytes, status: int) -> None:
+    response = ask(body, "/tokenize", dialect="tgi")
+
+    assert (status, "text/plain; charset=utf-8") == (response.status_code, response.content_type)
+
+
+def test_no_text_has_no_tokens(ask: Ask) -> None:
+    assert [] == ask({"inputs": ""}, "/tokenize", dialect="tgi").json
+
+
 def test_tokenize_asks_for_the_token_and_reads_like_the_others(ask: Ask) -> None:
     assert ask({"inputs": "x"}, "/tokenize", tokens=("t",)).status_code == 401
     assert ask({"inputs": 7}, "/tokenize").status_code == 422
@@ -341,3 +359,13 @@ def test_the_router_wants_properties_of_every_json_grammar(ask: Ask, value: Any)
 
     assert 422 == response.status_code
     assert response.json["error"].startswith("Input validation error: grammar is not ")
+
+
+@pytest.mark.parametrize("dialect", ["documented", *OTHERS])
+def test_info_has_the_keys_of_the_router(serve: Callable[..., Flask], dialect: str) -> None:
+    told = serve(dialect=dialect).test_client().get("/info").json
+    keys = ["model_id", "model_sha", "model_pipeline_tag", "max_concurrent_requests", "max_best_of", "max_stop_sequences",
+            "max_input_tokens", "max_total_tokens", "validation_workers", "max_client_batch_size", "router", "version", "sha",
+            "docker_label"]  # fmt: skip
+
+    assert [*keys, *([] if dialect == "tgi" else ["models", "max_top_n_tokens"])] == [*told]

@@ -21,7 +21,7 @@ UNREACHABLE = (
 )  # fmt: skip
 """What an installer says when it cannot reach its registry."""
 
-PATIENCE = 300
+PATIENCE = 150
 """Seconds that one installation may take."""
 
 
@@ -74,7 +74,10 @@ def _program(name: str) -> str:
 
 def _run(*command: str) -> None:
     environ = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    made = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environ, check=False)
+    try:
+        made = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environ, check=False)
+    except subprocess.TimeoutExpired:
+        raise UnavailableError(f"{Path(command[0]).name} was not done after {PATIENCE} seconds") from None
     if made.returncode:
         told = (made.stderr or made.stdout).strip()
         if any(word in told.lower() for word in UNREACHABLE):

@@ -122,3 +122,49 @@ def test_without_cold_models_are_always_loaded() -> None:
 def test_tgi_has_no_front_door_that_could_tell() -> None:
     with pytest.raises(ConfigError, match="no front door"):
         Config(dialect="tgi", cold=1.0)
+
+
+# ---------------------------------------------------------------- the clock is changed
+
+
+class ChangedClock(VirtualClock):
+    """A clock of the wall: somebody may set it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wrong = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.wrong
+
+
+@pytest.fixture
+def by_the_wall(redis_url: str) -> tuple[FlaskClient, ChangedClock]:
+    """Workers that share their state go by the clock of the wall."""
+    clock = ChangedClock()
+    return create_app(Config(cold=20.0, state=redis_url), clock=clock).test_client(), clock
+
+
+def test_a_clock_set_back_makes_no_model_load_longer_than_anew(by_the_wall: tuple[FlaskClient, ChangedClock]) -> None:
+    client, clock = by_the_wall
+    ask(client)
+    clock.wrong = -86_400.0
+
+    assert 20.0 == ask(client).json["estimated_time"]
+
+
+def test_a_clock_set_forward_ends_the_loading(by_the_wall: tuple[FlaskClient, ChangedClock]) -> None:
+    client, clock = by_the_wall
+    ask(client)
+    clock.wrong = 86_400.0
+
+    assert 200 == ask(client).status_code
+
+
+def test_a_request_that_waits_is_answered_though_the_clock_is_set_back(by_the_wall: tuple[FlaskClient, ChangedClock]) -> None:
+    client, clock = by_the_wall
+    ask(client)
+    clock.wrong = -5.0
+
+    assert 200 == ask(client, x_wait_for_model="true").status_code
+    assert clock.now() <= 30.0
