@@ -49,7 +49,8 @@ def main() -> None:
             rows.append(row(profile, jobs, runs))
     sentences = [
         f"Medians of {given.rounds} runs with --seed {SEED}. `seconds` include the start of the suite, which a short run feels most.",
-        "With two jobs the suite has both cores, one of which it shares with the server. Peak memory is the largest sum seen over the suite's processes.",
+        "With two jobs the suite has both cores, one of which it shares with the server. "
+        "Peak memory is the largest sum seen over the suite's processes.",
         "Repeat with `python -m benchmarks check`.",
     ]
     head = ["profile", "jobs", "exchanges", "seconds", "exchanges/s", "CPU ms of the suite an exchange", "of one core", "peak MB"]
