@@ -72,7 +72,7 @@ def open_engine(config: Config) -> Load:
 def try_engine(config: Config) -> str:
     """What keeps the engine of ``config`` from opening, in one sentence; "" when it opens."""
     from mockserver.engine.backends import BackendError
-    from mockserver.engine.checkpoint import CheckpointError
+    from mockserver.engine.checkpoint_files import CheckpointError
 
     try:
         open_engine(config)(config.models[0], None)

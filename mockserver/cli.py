@@ -154,7 +154,7 @@ def serve(**options: Any) -> None:
 
 def _fit_checkpoint(options: dict[str, Any]) -> None:
     """Serve a checkpoint under its folder's name, and no more tokens than it can read."""
-    from mockserver.engine.checkpoint import CheckpointError, context_length
+    from mockserver.engine.checkpoint_files import CheckpointError, context_length
 
     try:
         longest = context_length(options["checkpoint"])

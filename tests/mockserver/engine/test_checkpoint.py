@@ -26,18 +26,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 
 from mockserver import Config, create_app
 from mockserver.answer import Answerer
-from mockserver.engine.checkpoint import (
-    BLOCK,
-    LIMIT,
-    CheckpointError,
-    CheckpointModel,
-    CheckpointVocabulary,
-    context_length,
-    kept_tokens,
-    open_checkpoint,
-    pieces,
-    quantise,
-)
+from mockserver.engine.checkpoint import BLOCK, LIMIT, CheckpointModel, kept_tokens, open_checkpoint, pieces, quantise
+from mockserver.engine.checkpoint_files import CheckpointError, CheckpointVocabulary, context_length
 from mockserver.engine.vocabulary import TextStream, Vocabulary
 from mockserver.errors import GenerationError, NotFoundError
 
