@@ -486,7 +486,8 @@ def compare(files: tuple[Path, ...], everything: bool, markdown: Path | None) ->
 
     with _telling_errors():
         found = comparison.compare([read_result(path) for path in files])
-        comparison.print_comparison(found, Console(), everything=everything)
+        # in a file or a pipe a table need not fit a screen
+        comparison.print_comparison(found, Console(width=None if sys.stdout.isatty() else 200), everything=everything)
         if markdown:
             markdown.write_text(comparison.to_markdown(found, everything=everything), encoding="utf-8")
 

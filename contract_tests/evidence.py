@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from contract_tests.clauses import CLAUSES, Clause, Skip, Violation, judge
-from contract_tests.exchange import Exchange
+from contract_tests.exchange import Exchange, shortened
 from contract_tests.observation import Group, Observation
 
 KEPT = 5
 """Violations of one clause that are kept, the smallest first."""
+KEPT_BYTES, KEPT_BYTES_LEAST = 131_072, 4_096
+"""How much is kept of all the replies of a violation together, and of one of many: more than any report shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,10 @@ class Tally:
 
     def add(self, finding: Finding) -> None:
         self.violated += 1
+        if len(self.findings) == KEPT and finding.size >= self.findings[-1].size:
+            return
+        limit = max(KEPT_BYTES_LEAST, KEPT_BYTES // len(finding.exchanges))
+        finding = replace(finding, exchanges=tuple(shortened(exchange, limit) for exchange in finding.exchanges))
         self.findings = sorted([*self.findings, finding], key=lambda found: found.size)[:KEPT]
 
     def merge(self, other: Tally) -> None:

@@ -64,6 +64,7 @@ class Exchange:
 
     ``status`` 0 with ``failure`` set: no HTTP reply came. A reply that was cut has both a status and a ``failure``.
     ``headers`` are the reply's, names in lower case. ``seconds`` from sending to the end.
+    ``unkept`` counts the bytes of the body that came behind those in ``chunks``.
     """
 
     case: Case
@@ -73,6 +74,7 @@ class Exchange:
     chunks: tuple[Chunk, ...] = field(default=())
     seconds: float = 0.0
     failure: str = ""
+    unkept: int = 0
 
     @property
     def content(self) -> bytes:
@@ -82,6 +84,16 @@ class Exchange:
     def header(self, name: str) -> str:
         """The first value of header ``name`` (lower case), ``""`` when it is absent."""
         return next((value for key, value in self.headers if key == name), "")
+
+
+def shortened(exchange: Exchange, limit: int) -> Exchange:
+    """The exchange with no more than ``limit`` bytes of its body kept."""
+    kept, room = [], limit
+    for chunk in exchange.chunks:
+        if room > 0:
+            kept.append(Chunk(chunk.at, chunk.data[:room]))
+        room -= len(chunk.data)
+    return replace(exchange, chunks=tuple(kept), unkept=exchange.unkept - room) if room < 0 else exchange
 
 
 def _text_or_base64(data: bytes) -> Any:

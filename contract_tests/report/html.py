@@ -173,6 +173,8 @@ def _line_ends(text: str) -> str:
 
 
 def _seconds(value: float) -> str:
+    if value < 0.1:
+        return f"{1000 * value:.1f} ms"
     return f"{value:.3f} s" if value < 10 else f"{value:.1f} s"
 
 

@@ -92,7 +92,7 @@ def _answer(exchange: Exchange, limit: int) -> dict[str, Any]:
         shown["headers"][name] = value if before is None else f"{before}, {value}"
     if exchange.failure:
         shown["failure"] = exchange.failure
-    shown["bytes"] = sum(len(chunk.data) for chunk in exchange.chunks)
+    shown["bytes"] = sum(len(chunk.data) for chunk in exchange.chunks) + exchange.unkept
     called_stream = exchange.header("content-type").lower().startswith("text/event-stream")
     if not called_stream and not exchange.content.startswith(b"data:"):
         return shown | {"body": _text_or_base64(_cut(exchange.content, limit)), "cut": shown["bytes"] > limit}
@@ -105,7 +105,7 @@ def _answer(exchange: Exchange, limit: int) -> dict[str, Any]:
         if len(data) < len(chunk.data):
             return shown | {"chunks": chunks, "cut": True}
         limit -= len(data) + BYTES_A_CHUNK
-    return shown | {"chunks": chunks, "cut": False}
+    return shown | {"chunks": chunks, "cut": exchange.unkept > 0}
 
 
 def _violation(finding: Finding, *, authorized: bool) -> dict[str, Any]:
