@@ -175,7 +175,7 @@ def _announce(config: Config, address: str, app: WorkerApp, others: Semaphore) -
     """Once every worker has answered, the last says where we listen: a worker that has not may miss the signal to end."""
     from http.client import HTTPConnection
 
-    knock_at = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 (compared, not bound)
+    knock_at = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 (compared, not bound)  # nosec B104
     deadline = time.monotonic() + PATIENCE
     while not app.asked and time.monotonic() < deadline:
         with closing(HTTPConnection(knock_at, config.port, timeout=5)) as connection:

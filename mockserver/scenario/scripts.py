@@ -228,7 +228,7 @@ def _read_yaml(text: str, path: Path) -> tuple[Any, Locate]:
     try:
         root = yaml.compose(text, Loader)
         _refuse_repeated_keys(root, path)
-        document = yaml.load(text, Loader)  # noqa: S506 (a subclass of the safe loader)
+        document = yaml.load(text, Loader)  # noqa: S506 (a subclass of the safe loader)  # nosec B506
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""

@@ -25,7 +25,8 @@ def refusal(error: ApiError, switches: spec.Switches, frames: str = "spaced") ->
         allowed = error.headers.get("allow")
         return Reply(error.status, () if allowed is None else (("allow", allowed.replace(" ", "")),), b"")
     if switches.plain_text_refusals and error.plain is not None:
-        return Reply(error.status, (*TEXT_HEADERS, *told), error.plain.encode(), behind)
+        # it may quote half of a surrogate pair
+        return Reply(error.status, (*TEXT_HEADERS, *told), error.plain.encode(errors="backslashreplace"), behind)
     if switches.errors_in_stream and error.streamed is not None and error.error_type is not None:
         counted = compute_headers(error.streamed, switches.compute_type) if switches.compute_type else ()
         return Reply(200, (*sse.HEADERS, *counted, *told), iter([sse.frame(error.payload(), frames)]))

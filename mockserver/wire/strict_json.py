@@ -35,16 +35,22 @@ def parse_json(body: bytes) -> Any:
     if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
         raise BadJsonError(f"{_FAILED}it is nested more than {DEEPEST} deep")
     try:
-        value = _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        raise _say_where(error) from None
-    except RecursionError:
-        raise BadJsonError(f"{_FAILED}it is nested too deep") from None
+        value = _decode(text, _DECODER)
     except _UnfitNumberError:
         raise _name_unfit_number(text) from None
     if _ESCAPED_SURROGATE.search(text):
         _refuse_lone_surrogates(value)
     return value
+
+
+def _decode(text: str, decoder: json.JSONDecoder) -> Any:
+    try:
+        return decoder.decode(text)
+    except json.JSONDecodeError as error:
+        what = error.msg if text.strip() else "it is empty"
+        raise BadJsonError(f"{_FAILED}{what} at line {error.lineno} column {error.colno}") from None
+    except RecursionError:
+        raise BadJsonError(f"{_FAILED}it is nested too deep") from None
 
 
 _FAILED = "Failed to parse the request body as JSON: "
@@ -121,12 +127,9 @@ _DECODER = json.JSONDecoder(
 # ---------------------------------------------------------------- naming the place of what was refused
 
 
-def _say_where(error: json.JSONDecodeError) -> BadJsonError:
-    what = error.msg if error.doc.strip() else "it is empty"
-    return BadJsonError(f"{_FAILED}{what} at line {error.lineno} column {error.colno}")
+def _name_unfit_number(text: str) -> ValidationError:
+    """Read on behind the number: what else is wrong, and makes it no JSON, is told first. Raises BadJsonError, ValidationError."""
 
-
-def _name_unfit_number(text: str) -> BadJsonError | ValidationError:
     def marked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
         def parse_or_mark(number: str) -> Any:
             try:
@@ -136,10 +139,15 @@ def _name_unfit_number(text: str) -> BadJsonError | ValidationError:
 
         return parse_or_mark
 
-    try:
-        value = json.loads(text, parse_int=marked(_parse_int), parse_float=marked(_parse_float))
-    except json.JSONDecodeError as error:  # behind the number
-        return _say_where(error)
+    value = _decode(
+        text,
+        json.JSONDecoder(
+            object_pairs_hook=_parse_object,
+            parse_int=marked(_parse_int),
+            parse_float=marked(_parse_float),
+            parse_constant=_parse_constant,
+        ),
+    )
     path = _find(value, lambda part: isinstance(part, _Unfit))
     assert path is not None
     for step in path:

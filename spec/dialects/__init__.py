@@ -71,7 +71,7 @@ class Dialect:
 
 def load_yaml(text: str) -> Any:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader where it was built: ten times faster
-    return yaml.load(text, Loader=loader)  # noqa: S506 (both loaders are safe ones)
+    return yaml.load(text, Loader=loader)  # noqa: S506 (both loaders are safe ones)  # nosec B506
 
 
 @cache

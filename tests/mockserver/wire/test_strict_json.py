@@ -138,3 +138,11 @@ def test_long_values_are_shown_short() -> None:
 )
 def test_a_place_is_named_as_the_client_knows_it(path: tuple[str | int, ...], name: str) -> None:
     assert name_of(path) == name
+
+
+@pytest.mark.parametrize("rest", ["", "}", ',"b":}', ',"b":NaN}', ',"a":1}', "} more", ',"b":"\\ud800"}', ',"b":1e999}'])
+def test_a_number_that_does_not_fit_is_refused_whatever_stands_behind_it(rest: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        parse_json(f'{{"a":{"9" * 400}{rest}'.encode())
+
+    assert 400 <= refused.value.status < 500
