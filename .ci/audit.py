@@ -21,10 +21,9 @@ def main() -> int:
     audited = [row for row in found if "skip_reason" not in row]
     broken = [row for row in audited if row["vulns"]]
     for row in broken:
-        for vulnerability in row["vulns"]:
-            print(
-                f"{row['name']} {row['version']}: {vulnerability['id']}, mended in {', '.join(vulnerability['fix_versions']) or 'no version'}"
-            )
+        for known in row["vulns"]:
+            mended = ", ".join(known["fix_versions"]) or "no version"
+            print(f"{row['name']} {row['version']}: {known['id']}, mended in {mended}")
     if len(audited) < len(found):
         print(
             f"NOT AUDITED: {len(found) - len(audited)} of {len(found)} packages, of which the database that pip-audit asks knows nothing"
