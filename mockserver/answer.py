@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -10,13 +10,13 @@ from typing import Any
 
 from mockserver.config import Config
 from mockserver.engine.backends import open_backend
-from mockserver.engine.generate import LanguageModel, collect, generate, rank
+from mockserver.engine.generate import LanguageModel, collect, generate, generate_all, rank
 from mockserver.engine.model import Model, UnknownAdapter
 from mockserver.engine.plan import Plan, check_rules, plan
 from mockserver.engine.told import Told, tell
 from mockserver.engine.vocabulary import Vocabulary
 from mockserver.errors import ApiError, ModelNotFoundError, NotFoundError
-from mockserver.messages import Prefill, Reply, Request, Step
+from mockserver.messages import Reply, Request, Step
 from mockserver.scenario.cassette import open_cassette
 from mockserver.scenario.desk import Desk, ToldText, Visit
 from mockserver.scenario.pacing import Clock, Pacing, SystemClock, hold, pace
@@ -214,7 +214,7 @@ class Answerer:
         request = seams.request(asked)
         language_model = self._load(request.model, request.parameters.adapter_id)
         todo = plan(request, language_model.vocabulary, self.config)
-        made = [self._steps(todo, language_model, n, told, visit) for n in range(todo.best_of)]
+        made = self._make(todo, language_model, told, visit)
 
         def sequences(turn: float) -> Iterator[Events]:
             """As they come, from when it is this request's turn."""
@@ -262,12 +262,14 @@ class Answerer:
 
         return wait(self._slots)
 
-    def _steps(
-        self, todo: Plan, model: LanguageModel, sequence: int, told: ToldText | None, visit: Visit
-    ) -> Iterator[Prefill | Step]:
-        """One sequence, as the model would or as it is told. A told one is whole before it begins, so that it cannot fail then."""
-        if told is None:
-            return generate(todo, model, sequence=sequence)
+    def _make(self, todo: Plan, model: LanguageModel, told: ToldText | None, visit: Visit) -> Iterable[Events]:
+        """The sequences, as the model would write them or as they are told."""
+        if told is not None:
+            return [self._tell(todo, model, n, told, visit) for n in range(todo.best_of)]
+        return [generate(todo, model)] if todo.best_of == 1 else map(iter, generate_all(todo, model))
+
+    def _tell(self, todo: Plan, model: LanguageModel, sequence: int, told: ToldText, visit: Visit) -> Events:
+        """A told sequence, whole before it begins, so that it cannot fail then."""
         steps = tell(todo, model, Told(told.place, told.text, told.finish_reason), sequence=sequence)
         last = steps[-1]
         if isinstance(last, Step) and last.finished is not None:

@@ -41,38 +41,64 @@ class LanguageModel(Protocol):
 
 def generate(plan: Plan, model: LanguageModel, *, sequence: int = 0) -> Iterator[Prefill | Step]:
     """One sequence of ``plan``: a Prefill, then 1 to ``max_new_tokens`` Steps, of which the last alone has ``finished``."""
-    vocabulary, settings = model.vocabulary, plan.settings[sequence]
-    yield Prefill(len(plan.ids), _read(plan, model) if plan.prefill else ())
-    chain, text = Chain(settings), TextStream(vocabulary)
-    search = TokenEndSearch(plan.stop) if plan.stop_at_token_end else StopSearch(plan.stop)
-    walk = None if plan.grammar is None else plan.grammar.begin()
-    context: list[int] = list(plan.ids)
-    parts: list[str] = []
-    seed = settings.seed if settings.do_sample else None
-    for index in range(1, plan.max_new_tokens + 1):
-        allowed = None if walk is None else walk.allowed()
-        choice = chain.choose(model.logits([context])[0], context, step=index - 1, allowed=allowed)
-        context.append(choice.id)
+    yield _read(plan, model)
+    writer = _Writer(plan, model.vocabulary, sequence)
+    while not writer.finished:
+        yield writer.write(model.logits([writer.context])[0])
+
+
+def generate_all(plan: Plan, model: LanguageModel) -> Iterator[list[Prefill | Step]]:
+    """Every sequence of ``plan``, the next tokens of all of them computed at once: the same steps as one by one."""
+    prefill = _read(plan, model)
+    writers = [_Writer(plan, model.vocabulary, sequence) for sequence in range(plan.best_of)]
+    made: list[list[Prefill | Step]] = [[prefill] for _ in writers]
+    while waiting := [place for place, writer in enumerate(writers) if not writer.finished]:
+        rows = model.logits([writers[place].context for place in waiting])
+        for place, row in zip(waiting, rows, strict=True):
+            made[place].append(writers[place].write(row))
+    yield from made
+
+
+class _Writer:
+    """One sequence as it grows: a row of logits in, a Step out."""
+
+    def __init__(self, plan: Plan, vocabulary: Vocabulary, sequence: int) -> None:
+        self.context: list[int] = list(plan.ids)
+        self.finished = False
+        self._plan, self._vocabulary, self._settings = plan, vocabulary, plan.settings[sequence]
+        self._chain, self._text = Chain(self._settings), TextStream(vocabulary)
+        self._search = TokenEndSearch(plan.stop) if plan.stop_at_token_end else StopSearch(plan.stop)
+        self._walk = None if plan.grammar is None else plan.grammar.begin()
+        self._parts: list[str] = []
+        self._count = 0
+
+    def write(self, logits: NDArray[np.int32]) -> Step:
+        """The step that ``logits``, those of what follows ``context``, give."""
+        plan, settings, vocabulary = self._plan, self._settings, self._vocabulary
+        if self._walk is not None and self._count:
+            self._walk.accept(self.context[-1])
+        allowed = None if self._walk is None else self._walk.allowed()
+        choice = self._chain.choose(logits, self.context, step=self._count, allowed=allowed)
+        self.context.append(choice.id)
+        self._count += 1
         special = vocabulary.is_special(choice.id)
-        added = text.push(choice.id)
+        added = self._text.push(choice.id)
         if not special:
-            parts.append(added)
+            self._parts.append(added)
         reason = finish_reason(
-            count=index,
+            count=self._count,
             limit=plan.max_new_tokens,
             ended=choice.id == vocabulary.eos_id,
-            stopped=not special and search.push(added),
+            stopped=not special and self._search.push(added),
         )
-        yield Step(
-            index=index,
+        self.finished = reason is not None
+        seed = settings.seed if settings.do_sample else None
+        return Step(
+            index=self._count,
             token=Token(choice.id, added, choice.logprob, special),
             top_tokens=_name(choice.top, vocabulary) if settings.top_n_tokens else None,
-            finished=None if reason is None else Finished(reason, "".join(parts), index, seed),
+            finished=None if reason is None else Finished(reason, "".join(self._parts), self._count, seed),
         )
-        if reason is not None:
-            return
-        if walk is not None:
-            walk.accept(choice.id)
 
 
 def collect(events: Iterable[Prefill | Step]) -> Completion:
@@ -98,11 +124,14 @@ def _mean_logprob(completion: Completion) -> float:
     return sum(step.token.logprob for step in completion.steps) / len(completion.steps)
 
 
-def _read(plan: Plan, model: LanguageModel) -> tuple[PrefillToken, ...]:
-    """The prompt's tokens, each with its raw logprob after those before it; nothing comes before the first."""
+def _read(plan: Plan, model: LanguageModel) -> Prefill:
+    """The prompt's tokens if they were asked for, each with its raw logprob after those before it; nothing comes before the first."""
+    if not plan.prefill:
+        return Prefill(len(plan.ids))
     rows, text = model.prefill(plan.ids), model.vocabulary.token_text
     logprobs = [None, *(raw_logprob(row, following) for row, following in zip(rows, plan.ids[1:], strict=False))]
-    return tuple(PrefillToken(read, text(read), logprob) for read, logprob in zip(plan.ids, logprobs, strict=True))
+    tokens = (PrefillToken(read, text(read), logprob) for read, logprob in zip(plan.ids, logprobs, strict=True))
+    return Prefill(len(plan.ids), tuple(tokens))
 
 
 def _name(top: Iterable[tuple[int, float]], vocabulary: Vocabulary) -> tuple[Token, ...]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.engine.generate import collect, generate, rank
+from mockserver.engine.backends import NumpyBackend
+from mockserver.engine.generate import collect, generate, generate_all, rank
 from mockserver.engine.model import Model
 from mockserver.engine.plan import Plan
 from mockserver.engine.vocabulary import Vocabulary
+from mockserver.engine.weights import Weights
 from mockserver.messages import Completion, Finished, FinishReason, Prefill, Step, Token
 from mockserver.sampler import Settings
 
@@ -160,6 +162,27 @@ def test_prefill_tells_the_prompt_with_raw_logprobs() -> None:
     assert tuple(token.id for token in prefill.tokens) == ids
     assert prefill.tokens[0].logprob is None
     assert all(token.logprob is not None and token.logprob <= 0 for token in prefill.tokens[1:])
+
+
+def test_sequences_made_together_are_those_made_one_by_one() -> None:
+    """They end at different steps, so the batch shrinks."""
+
+    class Counting(Model):
+        asked: ClassVar[list[int]] = []
+
+        def logits(self, contexts: Any) -> Any:
+            self.asked.append(len(contexts))
+            return super().logits(contexts)
+
+    model = Counting(Weights.shipped(), NumpyBackend())
+    settings = tuple(Settings(do_sample=True, seed=seed, top_n_tokens=2) for seed in range(5))
+    plan = Plan(ids=(5, 9), max_new_tokens=60, stop=("and",), settings=settings, prefill=True)
+    together = [list(events) for events in generate_all(plan, model)]
+    passes = len(Counting.asked)
+
+    assert [list(generate(plan, model, sequence=sequence)) for sequence in range(5)] == together
+    assert len({len(events) for events in together}) > 1
+    assert (passes, Counting.asked[0]) == (max(map(len, together)) - 1, 5)
 
 
 def completion(*logprobs: float) -> Completion:
