@@ -96,7 +96,8 @@ def row(work: Work, name: str, runs: list[Result]) -> list[str]:
 
 
 def kind(name: str, itl: float) -> Kind:
-    options = ["--server", name, "--itl", str(itl), "--max-concurrent-requests", "8192"]
+    many = ["--max-concurrent-requests", "8192"] if name == "gevent" else []
+    options = ["--server", name, "--itl", str(itl), *many]
     return Kind(name=name, version="", command=[*OURS, "{port}", *options], body=b'{"inputs": "hi"}')
 
 

@@ -90,7 +90,7 @@ class Config:
     replay_timing: bool = False
     workers: int = 1
     server: Literal["granian", "gevent"] = "granian"
-    max_concurrent_requests: int = 4096
+    max_concurrent_requests: int = 2048
     engine: Literal["exact", "checkpoint"] = "exact"
     checkpoint: str | None = None
     device: Literal["auto", "cpu", "cuda"] = "cpu"
