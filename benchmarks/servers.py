@@ -120,13 +120,17 @@ def running(kind: Kind, *, core: int = SERVER_CORE) -> Iterator[Server]:
         yield server
     finally:
         server.close()
-        for each in reversed(server.processes()) if process.poll() is None else ():
-            each.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, server)
+
+
+def end(process: subprocess.Popen[bytes], server: Server) -> None:
+    """SIGTERM, and SIGKILL to those of its processes that are there ten seconds later."""
+    alive = server.processes() if process.poll() is None else []
+    process.terminate()
+    for each in psutil.wait_procs(alive, timeout=10)[1]:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.wait()
 
 
 @contextmanager

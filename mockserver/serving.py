@@ -87,6 +87,7 @@ def _serve_by_granian(config: Config, address: str, port: int, load: Callable[[]
         backpressure=config.max_concurrent_requests,
         log_level=LogLevels.critical,  # what it has to say of our own shutting down is no news
         log_dictconfig=LOGGING,
+        backlog=max(1024, config.max_concurrent_requests),
         http=HTTPModes.http1,  # without ears for HTTP/2, which no client here speaks, a connection takes a fifth less memory
         workers_kill_timeout=GRACE,
     )
