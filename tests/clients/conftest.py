@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from rig.driver import Driver
-from rig.environments import UnavailableError, make_environment
+from rig.environments import UnavailableError, UnreachableError, make_environment
 from rig.roster import Client
 from rig.servers import Mocks
 from rig.table import Results
@@ -34,18 +34,20 @@ def home() -> Path:
 def drive(home: Path) -> Iterator[Callable[[Client], Driver]]:
     """The running driver of a client; skips where the client cannot be had."""
     with ExitStack() as stack:
-        started: dict[str, Driver | str] = {}
+        started: dict[str, Driver] = {}
+        missing: dict[str | bool, str] = {}  # of one client, or of all that come from one registry
 
         def driver(client: Client) -> Driver:
-            if client.name not in started:
+            why = missing.get(client.name) or missing.get(client.in_node)
+            if client.name not in started and why is None:
                 try:
                     started[client.name] = stack.enter_context(Driver(make_environment(client, home)))
                 except UnavailableError as error:
-                    started[client.name] = f"{client.name}: {error}"
-            found = started[client.name]
-            if isinstance(found, str):
-                pytest.skip(found)
-            return found
+                    why = str(error)
+                    missing[client.in_node if isinstance(error, UnreachableError) else client.name] = why
+            if why is not None:
+                pytest.skip(f"{client.name}: {why}")
+            return started[client.name]
 
         yield driver
 

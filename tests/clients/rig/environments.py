@@ -17,7 +17,7 @@ DRIVERS = Path(__file__).resolve().parent.parent / "drivers"
 
 UNREACHABLE = (
     "failed to fetch", "error sending request", "dns error", "could not connect",  # uv
-    "enotfound", "econnrefused", "etimedout", "eai_again", "econnreset",  # npm
+    "enotfound", "econnrefused", "etimedout", "eai_again", "econnreset", "certificate",  # npm
 )  # fmt: skip
 """What an installer says when it cannot reach its registry."""
 
@@ -27,6 +27,10 @@ PATIENCE = 150
 
 class UnavailableError(Exception):
     """This client cannot be had on this machine; the message is the reason."""
+
+
+class UnreachableError(UnavailableError):
+    """Nothing can be had from its registry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ def _install_python(client: Client, folder: Path) -> None:
 def _install_node(client: Client, folder: Path) -> None:
     _program("node")
     (folder / "package.json").write_text('{"private": true}', encoding="utf-8")
-    quick = ("--fetch-timeout=20000", "--fetch-retries=4", "--fetch-retry-mintimeout=1000", "--no-audit", "--no-fund", "--no-save")
+    quick = ("--fetch-timeout=20000", "--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--no-audit", "--no-fund", "--no-save")
     _run(_program("npm"), "install", *quick, "--prefix", str(folder), *client.requirements)
 
 
@@ -77,9 +81,9 @@ def _run(*command: str) -> None:
     try:
         made = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environ, check=False)
     except subprocess.TimeoutExpired:
-        raise UnavailableError(f"{Path(command[0]).name} was not done after {PATIENCE} seconds") from None
+        raise UnreachableError(f"{Path(command[0]).name} was not done after {PATIENCE} seconds") from None
     if made.returncode:
         told = (made.stderr or made.stdout).strip()
         if any(word in told.lower() for word in UNREACHABLE):
-            raise UnavailableError(f"the registry cannot be reached: {told.splitlines()[-1][:200]}")
+            raise UnreachableError(f"the registry cannot be reached: {told.splitlines()[-1][:200]}")
         raise AssertionError(f"{' '.join(command)} failed:\n{told}")
