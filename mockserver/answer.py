@@ -14,13 +14,12 @@ from mockserver.engine.generate import LanguageModel, collect, generate, generat
 from mockserver.engine.model import Model, UnknownAdapter
 from mockserver.engine.plan import Plan, check_rules, plan
 from mockserver.engine.told import Told, tell
-from mockserver.engine.vocabulary import Vocabulary
 from mockserver.errors import ApiError, ModelNotFoundError, NotFoundError
 from mockserver.messages import Reply, Request, Step
+from mockserver.sayable import Sayable
 from mockserver.scenario.cassette import open_cassette
 from mockserver.scenario.desk import Desk, ToldText, Visit
 from mockserver.scenario.pacing import Clock, Pacing, SystemClock, hold, pace
-from mockserver.scenario.scripts import Rule
 from mockserver.scenario.seams import Events
 from mockserver.scenario.slots import Slots
 from mockserver.service.cache import MARK
@@ -81,17 +80,6 @@ def try_engine(config: Config) -> str:
     return ""
 
 
-def why_unsayable(rule: Rule, vocabulary: Vocabulary, config: Config) -> str:
-    """What keeps this server from ever giving the answer of ``rule``; "" when nothing does."""
-    if rule.model is not None and not any(rule.model.fits(model) for model in config.models):
-        return f"can never answer: none of the models served here is {rule.model}"
-    if rule.answer.text is not None:
-        length, room = len(vocabulary.encode(rule.answer.text)), config.max_total_tokens - 1
-        if length > room:
-            return f"tells a text of {length} tokens, but this server has room for {room}"
-    return ""
-
-
 class Answerer:
     """The server behind the routes. Everything slow is made here, once; what changes between requests is the desk's."""
 
@@ -100,10 +88,10 @@ class Answerer:
         self._switches = config.switches
         self.contract = Contract(config)
         self._load = lru_cache(maxsize=64)(load or open_engine(config))
-        self._load(config.models[0], None)
         clock = clock or SystemClock()
         store = Store(config.state, clock=clock.now)
-        self.desk = Desk(config, clock, self._why_unsayable, store)
+        sayable = Sayable(config, self.contract, self._load(config.models[0], None).vocabulary)
+        self.desk = Desk(config, clock, sayable.complaint, store)
         self._cassette = open_cassette(config, clock, store)
         self._pacing = Pacing.at(config.timing, config.seed)
         self._is_paced = config.paced
@@ -275,9 +263,6 @@ class Answerer:
         if isinstance(last, Step) and last.finished is not None:
             self.desk.ended(visit, told, last.finished)
         return iter(steps)
-
-    def _why_unsayable(self, rule: Rule) -> str:
-        return why_unsayable(rule, self._load(self.config.models[0], None).vocabulary, self.config)
 
     def refuse(self, error: ApiError, visit: Visit | None = None) -> Reply:
         """The reply that tells ``error``."""

@@ -198,14 +198,13 @@ def _try_service(config: Config) -> None:
 def _try_script(config: Config) -> None:
     """Read the script once before anything listens. Raises ScriptError."""
     if config.script is not None:
-        from mockserver.answer import why_unsayable
-        from mockserver.engine.vocabulary import Vocabulary
-        from mockserver.scenario.scripts import ScriptError, read_script
+        from mockserver.sayable import read_checked
+        from mockserver.scenario.scripts import read_script
 
-        rules = read_script(Path(config.script))
-        for rule in rules if config.engine == "exact" else ():
-            if complaint := why_unsayable(rule, Vocabulary.shipped(), config):
-                raise ScriptError(f"{rule.place} {complaint}")
+        if config.engine == "exact":
+            read_checked(Path(config.script), config)
+        else:  # what its tokens can say, its own vocabulary knows, once it is open
+            read_script(Path(config.script))
 
 
 def _try_engine(config: Config) -> None:
@@ -277,7 +276,8 @@ Examples:
 @click.option("--schema", "show_schema", is_flag=True, help="Print the JSON Schema of a script.")
 def lint(files: tuple[str, ...], show_schema: bool) -> None:
     """Check scripts of told answers; exit code 1 when one cannot be used."""
-    from mockserver.scenario.scripts import ScriptError, read_script, schema
+    from mockserver.sayable import read_checked
+    from mockserver.scenario.scripts import ScriptError, schema
 
     if show_schema:
         click.echo(json.dumps(schema(), indent=2))
@@ -287,7 +287,7 @@ def lint(files: tuple[str, ...], show_schema: bool) -> None:
     bad = False
     for name in files:
         try:
-            rules = read_script(Path(name))
+            rules = read_checked(Path(name), None)
             click.echo(f"{name}: {len(rules)} rules")
         except ScriptError as error:
             bad = True

@@ -256,7 +256,7 @@ class Desk:
         for rule in rules:
             complaint = self._check(rule)
             if complaint:
-                raise ScriptError(f"{rule.place} {complaint}")
+                raise ScriptError(f"{rule.where} {complaint}")
 
     def _reload(self) -> None:
         """Read the script again when its file has changed; keep the last good one when it cannot be used."""

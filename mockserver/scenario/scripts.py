@@ -102,10 +102,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """What a request must be like, and the answer to it. ``place`` is where the rule stands, for messages."""
+    """What a request must be like, and the answer to it.
+
+    ``place`` is its name in messages; ``where`` is the same with line and column, as far as those are known.
+    """
 
     place: str
     answer: Answer
+    where: str = ""
     prompt: Match | None = None
     model: Match | None = None
     parameters: tuple[tuple[str, Any], ...] = ()
@@ -328,6 +332,7 @@ def _rule(row: Mapping[str, Any], place: Place, locate: Locate, title: str) -> R
 
     return Rule(
         place=title,
+        where=locate(place),
         answer=_answer(row["reply"], (*place, "reply"), locate),
         prompt=match("prompt") if "prompt" in row else None,
         model=match("model") if "model" in row else None,
