@@ -22,7 +22,7 @@ from rich.table import Table
 import spec
 from contract_tests.client import Client
 from contract_tests.contract_run import ContractRun, make_budget, selected
-from contract_tests.deviations import propose_deviations, read_deviations
+from contract_tests.deviations import propose_deviations
 from contract_tests.endpoint import check_reachable, check_url, is_local, local_fake
 from contract_tests.errors import RunError, UsageError
 from contract_tests.evidence import Evidence
@@ -30,10 +30,10 @@ from contract_tests.load.order import Order
 from contract_tests.plugin import RESULT, RUN
 from contract_tests.probes import PROBES, PROFILES, Probe
 from contract_tests.report.console import print_result
-from contract_tests.report.files import write_reports
+from contract_tests.report.files import check_writable, write_reports
 from contract_tests.report.masking import mask
 from contract_tests.report.result import Spent, exit_code, make_result
-from contract_tests.settings import Settings, fresh_seed, parse_header, parse_without, read_token
+from contract_tests.settings import Settings, fresh_seed, parse_header, parse_without, read_token, settings_of
 from spec.secrets import Masker, secrets_of_url
 
 DIALECT_HELP = "Which server's habits to expect."
@@ -171,16 +171,17 @@ def check(
         _apart(
             write_deviations=write_deviations, **{form: options[form] for form in ("json", "junit", "html", "markdown", "record")}
         )
-        settings = Settings(
-            url=url or "http://127.0.0.1/",
-            token=read_token(token_env) if token_env else "",
-            headers=tuple(parse_header(header) for header in headers),
-            seed=fresh_seed() if seed is None else seed,
-            profile=profile or ("standard" if url is None or is_local(check_url(url)) else "quick"),
-            without=parse_without(without),
-            deviations=read_deviations(deviations) if deviations else (),
+        settings = settings_of(
+            url="http://127.0.0.1/" if url is None else url,
+            profile=profile,
+            token_env=token_env,
+            headers=headers,
+            seed=seed,
+            without=without,
+            deviations=deviations,
             **options,
         )
+        check_writable(write_deviations)
         if dry_run:
             _print_plan(settings)
             return
@@ -297,6 +298,7 @@ def judge(files: tuple[Path, ...], dialect: str, select: tuple[str, ...], strict
     with _telling_errors():
         _apart(**reports)
         evidence = Evidence(selected(select, dialect))
+        check_writable(*reports.values())
         started = time.monotonic()
         secrets: set[str] = set()
         judged = judge_recordings(lambda: (exchange for file in files for exchange in read_recording(file, secrets)), evidence)

@@ -21,7 +21,7 @@ from contract_tests.jobs import Jobs
 from contract_tests.probes import PROFILES, Probe, Run
 from contract_tests.probes.run import UNANSWERED
 from contract_tests.record import Record
-from contract_tests.report.files import FORMS, write_reports
+from contract_tests.report.files import FORMS, check_writable, write_reports
 from contract_tests.report.masking import mask
 from contract_tests.report.result import Spent, make_result
 from contract_tests.settings import REMOTE_REQUESTS, REMOTE_TOKENS, Settings
@@ -48,6 +48,7 @@ class ContractRun:
         self.settings = settings
         chosen = selected(settings.select, settings.dialect)
         check_url(settings.url)
+        check_writable(settings.record, *(getattr(settings, form) for form in FORMS))
         budget = make_budget(settings, remote=transport is None and not is_local(settings.url))
         # Client checks nothing of what it is given: the settings did
         known = {

@@ -14,8 +14,12 @@ from contract_tests.budget import BudgetSpent
 from contract_tests.evidence import Evidence
 from contract_tests.probes import PROBES, Probe, Run
 
-ALONE = frozenset({"example", "parameters", "concurrency", "disconnect"})
-"""Probes that are sent while nothing else is: others build on what they learn, or they watch what happens at the same time."""
+ALONE = frozenset({"example", "parameters", "concurrency", "disconnect", "generated"})
+"""Probes that are sent while nothing else is, and on the main thread.
+
+Others build on what they learn, or they watch what happens at the same time; and Schemathesis imports the rest of itself when it is
+used, which two threads that parse Python at a time would not survive under pytest (CPython 3.11: "AST constructor recursion depth").
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +41,12 @@ class Jobs:
         self._count = count
         self._pending = list(PROBES)
         self._sent: dict[str, Sent] = {}
+        self._told: set[str] = set()
 
     def send(self, probe: Probe) -> str:
         """Send one probe, or with several jobs all of them, if that was not done yet; why it was not sent to its end.
 
-        Raises what a probe raised: then the suite itself broke.
+        Raises once what a probe raised: then the suite itself broke.
         """
         if probe in self._pending:
             for some in _stages(self._pending) if self._count > 1 else ([probe],):
@@ -50,7 +55,8 @@ class Jobs:
         sent = self._sent.get(probe.name)
         if sent is None:
             return self.ending
-        if sent.broken is not None:
+        if sent.broken is not None and probe.name not in self._told:
+            self._told.add(probe.name)
             raise sent.broken
         return sent.ending
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,35 +19,44 @@ RUN: pytest.StashKey[ContractRun] = pytest.StashKey()
 """Where a run stands in pytest's config: put there by ``textgen-contract check``, or made by the fixture."""
 
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "endpoint": {"metavar": "URL", "help": "check this endpoint; it is posted to verbatim"},
+    "endpoint-dialect": {"default": "documented", "metavar": "D", "help": "documented, tgi or hosted"},
+    "endpoint-profile": {
+        "choices": ("quick", "standard", "deep"),
+        "help": "how much to draw; standard, or quick beyond this machine, unless told",
+    },
+    "endpoint-seed": {"type": int, "metavar": "N", "help": "seed of all draws; a new one, printed, unless told"},
+    "endpoint-token-env": {"metavar": "NAME", "help": "environment variable that holds the token"},
+    "endpoint-header": {"action": "append", "default": [], "metavar": "'K: V'", "help": "send this header too; repeatable"},
+    "endpoint-jobs": {"type": int, "default": 1, "metavar": "N", "help": "requests at a time"},
+    "endpoint-max-requests": {"type": int, "metavar": "N", "help": "send no more; 300 beyond this machine unless told"},
+    "endpoint-max-tokens": {"type": int, "metavar": "N", "help": "ask for no more; 20000 beyond this machine unless told"},
+    "endpoint-rate": {"type": float, "metavar": "N", "help": "at most so many requests a second"},
+    "endpoint-timeout": {"type": float, "default": 30.0, "metavar": "S", "help": "seconds for one reply"},
+    "endpoint-without": {"default": "", "metavar": "NAMES", "help": "what the endpoint is known to lack"},
+    "endpoint-deviations": {"type": Path, "metavar": "FILE", "help": "TOML file of clauses that are known to fail"},
+    "endpoint-strict": {"action": "store_true", "help": "count `should` as failures"},
+    "endpoint-json": {"type": Path, "metavar": "FILE", "help": "write results.json"},
+    "endpoint-html": {"type": Path, "metavar": "FILE", "help": "write one self-contained HTML page"},
+    "endpoint-markdown": {"type": Path, "metavar": "FILE", "help": "write Markdown"},
+    "endpoint-record": {"type": Path, "metavar": "FILE", "help": "write every exchange"},
+}
+"""The options of the command `check`, as pytest has them."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("textgen-contract", "the text-generation contract (with --pyargs contract_tests)")
-    group.addoption("--endpoint", metavar="URL", help="check this endpoint; it is posted to verbatim")
-    group.addoption("--endpoint-profile", default="standard", choices=("quick", "standard", "deep"), help="how much to draw")
-    group.addoption("--endpoint-seed", type=int, metavar="N", help="seed of all draws; printed when not given")
-    group.addoption("--endpoint-token-env", metavar="NAME", help="environment variable that holds the token")
-    group.addoption("--endpoint-strict", action="store_true", help="count `should` as failures")
-    group.addoption("--endpoint-json", type=Path, metavar="FILE", help="write results.json")
+    for name, told in OPTIONS.items():
+        group.addoption(f"--{name}", **told)
 
 
 def _make_run(config: pytest.Config) -> ContractRun:
     from contract_tests.contract_run import ContractRun
-    from contract_tests.errors import UsageError
-    from contract_tests.settings import Settings, fresh_seed, read_token
+    from contract_tests.settings import settings_of
 
-    url = config.getoption("endpoint")
-    if not url:
-        raise UsageError("no endpoint was named: add --endpoint URL.")
-    token_env, seed = config.getoption("endpoint_token_env"), config.getoption("endpoint_seed")
-    return ContractRun(
-        Settings(
-            url=url,
-            profile=config.getoption("endpoint_profile"),
-            token=read_token(token_env) if token_env else "",
-            seed=fresh_seed() if seed is None else seed,
-            strict=config.getoption("endpoint_strict"),
-            json=config.getoption("endpoint_json"),
-        )
-    )
+    given = {name.removeprefix("endpoint-").replace("-", "_"): config.getoption(name.replace("-", "_")) for name in OPTIONS}
+    return ContractRun(settings_of(url=given.pop("endpoint"), headers=given.pop("header"), **given))
 
 
 @pytest.fixture(scope="session")

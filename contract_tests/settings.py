@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import spec
-from contract_tests.deviations import Deviation
+from contract_tests.deviations import Deviation, read_deviations
+from contract_tests.endpoint import check_url, is_local
 from contract_tests.errors import UsageError
 from contract_tests.exchange import Headers
 from spec.secrets import secrets_of_url
@@ -85,3 +88,34 @@ def parse_header(text: str) -> tuple[str, str]:
     if not value.isprintable() or not value.isascii():
         raise UsageError(f"the --header `{name.strip()}` has a value that a header cannot carry: write it in ASCII.")
     return name.strip().lower(), value.strip()
+
+
+def settings_of(
+    *,
+    url: str | None,
+    profile: str | None = None,
+    token_env: str | None = None,
+    headers: Iterable[str] = (),
+    seed: int | None = None,
+    without: str = "",
+    deviations: Path | None = None,
+    **others: Any,
+) -> Settings:
+    """Settings of options as a user gives them, to the command or to pytest. UsageError in one sentence."""
+    if not url:
+        raise UsageError("no endpoint was named: add --endpoint URL.")
+    if others.get("dialect", spec.DIALECTS[0]) not in spec.DIALECTS:
+        raise UsageError(f"`{others['dialect']}` is no dialect: known are {', '.join(spec.DIALECTS)}.")
+    for name in ("jobs", "max_requests", "max_tokens", "rate", "timeout"):
+        if others.get(name) is not None and others[name] <= 0:
+            raise UsageError(f"{name.replace('_', '-')} is {others[name]}: give a number above zero.")
+    return Settings(
+        url=url,
+        profile=profile or ("standard" if is_local(check_url(url)) else "quick"),
+        token=read_token(token_env) if token_env else "",
+        headers=tuple(parse_header(header) for header in headers),
+        seed=fresh_seed() if seed is None else seed,
+        without=parse_without(without),
+        deviations=read_deviations(deviations) if deviations else (),
+        **others,
+    )

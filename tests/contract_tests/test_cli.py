@@ -201,6 +201,51 @@ def test_pytest_runs_the_suite_too(live_mock: str, tmp_path: Path) -> None:
     assert "passed" in done.stdout
 
 
+@pytest.mark.parametrize("option", ["--json", "--junit", "--html", "--markdown", "--record", "--write-deviations"])
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_sent(closed_port: str, tmp_path: Path, option: str) -> None:
+    done = run("check", closed_port, option, str(tmp_path / "no" / "such" / "file"))
+
+    assert 2 == done.returncode
+    assert is_one_sentence(done), done.stderr
+    assert "there is no folder" in done.stderr
+
+
+def test_pytest_takes_the_options_of_the_command(live_mock: str, tmp_path: Path) -> None:
+    (tmp_path / "known.toml").write_text('[[deviation]]\nclause = "reply.list"\nwhy = "another dialect"\n')
+    options = {
+        "dialect": "tgi", "profile": "quick", "seed": "3", "jobs": "2", "max-requests": "40", "without": "stream,grammar",
+        "header": "x-team: search", "deviations": "known.toml", "json": "r.json", "html": "r.html", "markdown": "r.md", "record": "r.jsonl",
+    }  # fmt: skip
+    words = [word for name, value in options.items() for word in (f"--endpoint-{name}", value)]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--pyargs", "contract_tests", "--endpoint", live_mock, *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False)
+    result = json.loads((tmp_path / "r.json").read_text())
+
+    assert done.returncode in (0, 1), done.stdout
+    assert ("tgi", 3, 40) == (result["endpoint"]["dialect"], result["seed"], result["spent"]["requests"])
+    assert ["grammar", "stream"] == result["endpoint"]["capabilities"]["without"]
+    assert 40 == len((tmp_path / "r.jsonl").read_text().splitlines())
+    assert all((tmp_path / name).stat().st_size for name in ("r.html", "r.md"))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--endpoint-dialect", "klingon"), "`klingon` is no dialect"),
+        (("--endpoint-jobs", "0"), "jobs is 0: give a number above zero"),
+        (("--endpoint-without", "vowels"), "`vowels` cannot be left out"),
+        (("--endpoint-deviations", "none.toml"), "none.toml is no TOML file"),
+        (("--endpoint-json", "none/r.json"), "there is no folder none"),
+    ],
+)
+def test_pytest_tells_wrong_options_in_a_sentence(live_mock: str, tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+    command = [sys.executable, "-m", "pytest", "--pyargs", "contract_tests", "--endpoint", live_mock, *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False)
+
+    assert 2 == done.returncode
+    assert told in done.stdout
+
+
 def test_pytest_without_an_endpoint_is_wrong_usage(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "--pyargs", "contract_tests"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False)
