@@ -12,7 +12,7 @@ from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from mockserver.answer import Answerer
-from mockserver.application import Answer, Application
+from mockserver.application import Answer, Application, current_request
 from mockserver.config import Config
 from mockserver.connection import breaking
 from mockserver.control import VISIT, add_control, current_visit
@@ -67,7 +67,7 @@ def distribution_version() -> str:
 def _add_generating_routes(app: Application, answerer: Answerer) -> None:
     def generate(owner: str | None = None, name: str | None = None, stream: bool | None = None) -> Response:
         model = f"{owner}/{name}" if owner else name
-        asked = request._get_current_object()  # type: ignore[attr-defined]  # the proxy's own way to itself, taken once
+        asked = current_request()
         environ = asked.environ
         stream_in = environ["wsgi.input"] if environ.get("wsgi.input_terminated") else asked.stream
         body = partial(read_body, stream_in.read, asked.content_length)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
+from mockserver.application import current_request
 from mockserver.errors import ControlError, ForeignOriginError, NotFoundError, StateAwayError
 from mockserver.page import PATHS
 from mockserver.scenario.desk import SCOPE_HEADER, Desk, Visit
@@ -30,14 +31,13 @@ UNNOTED = frozenset({"/health", "/metrics", "/ping"}) | PATHS
 
 FILTERS = ("model", "prompt", "contains", "path", "method", "status", "rule", "scope", "last")
 
-
 VISIT = "mockserver.visit"
 """Where in its environment a request's visit stands."""
 
 
 def current_visit() -> Visit | None:
     """The visit of the request that is being answered."""
-    visit: Visit | None = request.environ.get(VISIT)
+    visit: Visit | None = current_request().environ.get(VISIT)
     return visit
 
 
@@ -46,7 +46,7 @@ def add_control(app: Flask, desk: Desk) -> None:
 
     @app.before_request
     def open_visit() -> None:
-        asked = request._get_current_object()  # type: ignore[attr-defined]  # the proxy's own way to itself, taken once
+        asked = current_request()
         if asked.path.startswith(PREFIX):
             _admit(desk)
         elif asked.path not in UNNOTED:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
+from mockserver.application import current_request
 from mockserver.config import Config
 from mockserver.errors import NotFoundError
 from mockserver.scenario.faults import FAULTS
@@ -43,7 +44,8 @@ def add_page(app: Flask, config: Config, version: str) -> None:
 
     @app.before_request
     def open_in_browser() -> Response | None:
-        if request.path == "/" and request.method == "GET" and _is_browser():
+        asked = current_request()
+        if asked.path == "/" and asked.method == "GET" and _is_browser():
             return _file(PAGE)
         return None
 

@@ -117,18 +117,21 @@ class Journal:
 
     def open(self, *, time: float, scope: str, method: str, path: str, headers: Mapping[str, str]) -> Asked:
         """The entry of a request that has just come."""
+        shown = masked(headers)
         with self._lock:
             self._count += 1
-            entry = Asked(number=self._count, time=time, scope=scope, method=method, path=path, headers=masked(headers))
+            entry = Asked(number=self._count, time=time, scope=scope, method=method, path=path, headers=shown)
             self._entries.append(entry)
-            self._trim()
+            if len(self._entries) > self._most_requests:
+                self._trim()
         return entry
 
     def keep_body(self, entry: Asked, body: bytes) -> None:
         with self._lock:
             entry.raw_body = body
             self._bytes += len(body)
-            self._trim()
+            if self._bytes > self._most_bytes:
+                self._trim()
 
     def close(self, entry: Asked) -> None:
         """Nothing more will be said of ``entry``."""
