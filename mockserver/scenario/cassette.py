@@ -200,7 +200,7 @@ class Player:
                     continue
                 self._answers[_key(Masker().value(request["body"]))].append((urlsplit(request["url"]).path, response))
             except (KeyError, TypeError, ValueError, AttributeError):
-                raise CassetteError(f"{place}: it is no recorded exchange") from None
+                raise CassetteError(f"{place}: it is no recorded exchange, such as `serve --record` writes now") from None
         if not self._answers:
             raise CassetteError(f"{file}: no whole exchange is recorded in it")
 
