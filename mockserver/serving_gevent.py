@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 PIECES = 16
 """Pieces of one reply after which the others have their turn."""
 
-HUNG = 120
-"""Seconds after which a worker that lets nobody have a turn is replaced."""
-
 
 def serve_by_gevent(
     load: Callable[[], WSGIApplication], *, bind: str, workers: int, connections: int, grace: int, log: dict[str, Any]
@@ -35,7 +32,7 @@ def serve_by_gevent(
         "worker_connections": connections,
         "backlog": connections,
         "graceful_timeout": grace,
-        "timeout": HUNG,
+        "timeout": 0,  # a worker that computes for minutes is not hung
         "loglevel": "critical",
         "logconfig_dict": log,
         "control_socket_disable": True,

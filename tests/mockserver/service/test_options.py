@@ -46,6 +46,14 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(served: list[Config], argumen
     assert served == []
 
 
+def test_a_missing_gevent_is_named_with_the_command(served: list[Config], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    result = CliRunner().invoke(main, ["serve", "--server", "gevent"])
+
+    assert (2, []) == (result.exit_code, served)
+    assert "pip install 'textgen-contract[gevent]'" in result.output
+
+
 def test_a_missing_redis_package_is_named_with_the_command(served: list[Config], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     result = CliRunner().invoke(main, ["serve", "--state", "redis://127.0.0.1"])
