@@ -277,7 +277,8 @@ Examples:
 def lint(files: tuple[str, ...], show_schema: bool) -> None:
     """Check scripts of told answers; exit code 1 when one cannot be used."""
     from mockserver.sayable import read_checked
-    from mockserver.scenario.scripts import ScriptError, schema
+    from mockserver.scenario.rules import ScriptError
+    from mockserver.scenario.scripts import schema
 
     if show_schema:
         click.echo(json.dumps(schema(), indent=2))

@@ -16,7 +16,8 @@ from mockserver.engine.told import Told, tell
 from mockserver.engine.vocabulary import Vocabulary
 from mockserver.errors import GenerationError, ValidationError
 from mockserver.messages import Grammar, Parameters, Request
-from mockserver.scenario.scripts import Rule, ScriptError, read_script
+from mockserver.scenario.rules import Rule, ScriptError
+from mockserver.scenario.scripts import read_script
 from mockserver.wire.contract import Contract
 
 ENDING = ("max_new_tokens", "stop")

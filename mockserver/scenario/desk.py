@@ -23,8 +23,9 @@ from mockserver.scenario.cassette import REPLAYED
 from mockserver.scenario.faults import UnknownFaultError
 from mockserver.scenario.journal import Asked, Journal
 from mockserver.scenario.pacing import Clock, SystemClock, wait_until
+from mockserver.scenario.rules import Rule, ScriptError, nearest
 from mockserver.scenario.scopes import Named, Scopes, Waiting
-from mockserver.scenario.scripts import Rule, ScriptError, nearest, read_script
+from mockserver.scenario.scripts import read_script
 from mockserver.scenario.seams import Fault, Seams
 from mockserver.scenario.watching import watch
 from mockserver.store import Store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mockserver.scenario.scripts import Answer, Rule, show
+from mockserver.scenario.rules import Answer, Rule, show
 
 
 def in_words(rule: Rule) -> str:

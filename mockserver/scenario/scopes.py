@@ -15,7 +15,8 @@ from typing import Any
 
 from mockserver.messages import Request
 from mockserver.scenario.armed import Armed, arm
-from mockserver.scenario.scripts import Rule, ScriptError, parse_rules
+from mockserver.scenario.rules import Rule, ScriptError
+from mockserver.scenario.scripts import parse_rules
 from mockserver.scenario.seams import Fault
 from mockserver.store import SAME, Store
 

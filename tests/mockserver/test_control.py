@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from mockserver import Config, VirtualClock, create_app
-from mockserver.scenario.scripts import ScriptError
+from mockserver.scenario.rules import ScriptError
 
 PING: dict[str, Any] = {"inputs": "ping"}
 PONG: dict[str, Any] = {"prompt": "ping", "reply": "pong"}

@@ -10,7 +10,8 @@ import pytest
 from mockserver import Config
 from mockserver.engine.vocabulary import Vocabulary
 from mockserver.sayable import Sayable, read_checked
-from mockserver.scenario.scripts import ScriptError, parse_rules
+from mockserver.scenario.rules import ScriptError
+from mockserver.scenario.scripts import parse_rules
 from mockserver.wire.contract import Contract
 
 DIGITS = {"type": "regex", "value": "[0-9]+"}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mockserver.messages import FinishReason, Grammar, Parameters, Request
-from mockserver.scenario.scripts import PARAMETERS, Rule, ScriptError, nearest, parse_rules, read_script, schema
+from mockserver.scenario.rules import Rule, ScriptError, nearest
+from mockserver.scenario.scripts import PARAMETERS, parse_rules, read_script, schema
 
 REQUEST = Request(
     "google/gemma-2-2b-it",
