@@ -10,6 +10,7 @@ from rig.actions import ACTIONS, ASK
 from rig.desk import Desk
 from rig.driver import Driver
 from rig.environments import UnavailableError, make_environment
+from rig.faults import GOOD, TRIALS, Trial, try_out
 from rig.judging import SAYS, judge_answer, judge_error
 from rig.roster import CLIENTS, STATUS_CLIENT, Client
 from rig.servers import Mocks
@@ -68,6 +69,17 @@ def test_a_fault_breaks_a_client(client: Client, drive: Drive, mocks: Mocks, res
     seen = broken.error or next(name for name in ("pieces", "details", "text") if getattr(broken, name) != getattr(whole, name))
     assert shows == seen
     results.broken[client.name] = f"`{seen}`" if broken.error else f"other {seen} than before"
+
+
+@pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.fault)
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+def test_a_client_under_a_fault(client: Client, trial: Trial, drive: Drive, mocks: Mocks, results: Results) -> None:
+    came = try_out(drive(client), mocks("--dialect", client.dialects[-1]), trial)
+
+    results.tried[client.name, trial.fault] = came
+    if trial.gentle:
+        assert GOOD == came
+    assert "other text" != came
 
 
 @pytest.mark.parametrize(("options", "loaded", "state"), [((), True, "Loaded"), (("--cold", "3600"), False, "Loadable")])

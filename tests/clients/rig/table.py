@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rig.actions import ACTIONS
+from rig.faults import TRIALS
 from rig.roster import CLIENTS, Client
 
 HEAD = """\
@@ -30,6 +31,7 @@ class Results:
     reasons: dict[tuple[str, str], str] = field(default_factory=dict)
     errors: dict[tuple[str, str], str] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
+    tried: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def mark(self, client: Client, action: str, mark: str) -> None:
         """One result; another dialect must not give another one."""
@@ -42,9 +44,10 @@ class Results:
         return NO
 
     def complete(self) -> bool:
-        """Whether every client did every action, and was broken."""
+        """Whether every client did every action, was broken, and was tried under every fault."""
         wanted = {(client.name, action.name) for client in CLIENTS for action in ACTIONS}
-        return wanted == self.marks.keys() and {client.name for client in CLIENTS} == self.broken.keys()
+        tried = {(client.name, trial.fault) for client in CLIENTS for trial in TRIALS}
+        return wanted == self.marks.keys() and tried == self.tried.keys() and {client.name for client in CLIENTS} == self.broken.keys()
 
 
 def mask_versions(page: str) -> str:
@@ -54,7 +57,7 @@ def mask_versions(page: str) -> str:
 
 def render(results: Results) -> str:
     return "\n".join(
-        [HEAD, *_connections(results), *_abilities(results), *_notes(results), *_errors(results), *_faults(results), ""]
+        [HEAD, *_connections(results), *_abilities(results), *_notes(results), *_errors(results), *_faults(results), *_trials(results), ""]
     )
 
 
@@ -115,3 +118,16 @@ def _faults(results: Results) -> Iterator[str]:
     yield from _head("client", "`textgen-mock serve --fault`", "what its user sees")
     for client in CLIENTS:
         yield _row(client.name, f"`{client.breaks[0]}`", results.broken[client.name])
+
+
+def _trials(results: Results) -> Iterator[str]:
+    yield "\n## Client and fault\n"
+    yield "What a client makes of faults of the network (`textgen-mock faults --network`): its user gets the right text, or an exception."
+    yield "What else there is to say is the mock's verdict, with the texts that the client handed on (`POST /_mock/verdict`)."
+    yield "A refusal strikes eight times, anything else once. Read time-outs are not tried: each trial would take minutes.\n"
+    yield from _head("client", *(trial.heading for trial in TRIALS))
+    for client in CLIENTS:
+        yield _row(client.name, *(results.tried[client.name, trial.fault] for trial in TRIALS))
+    yield ""
+    for trial in TRIALS:
+        yield f"- {trial.heading}: `{trial.fault}`"
