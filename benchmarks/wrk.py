@@ -60,8 +60,8 @@ def load(server: Server, seconds: float, *, body: bytes | None = None, first: in
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", done)
     return Turn(
         rate=float(_found(r"Requests/sec:\s+([\d.]+)", done)),
-        p50_ms=_milliseconds(_found(r"50%\s+(\S+)", done)),
-        p99_ms=_milliseconds(_found(r"99%\s+(\S+)", done)),
+        p50_ms=_milliseconds(_found(r"(?m)^ +50% +(\S+)", done)),
+        p99_ms=_milliseconds(_found(r"(?m)^ +99% +(\S+)", done)),
         cpu_us=used / count * 1e6,
         refused=int(refused[1]) if refused else 0,
     )

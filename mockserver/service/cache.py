@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator
 from contextlib import closing, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from hashlib import blake2b
 from json import dumps
+from typing import Any
 
-from mockserver.messages import Reply, Request
+from mockserver.messages import Grammar, Parameters, Reply, Request
 from mockserver.store import Room
 
 OF_A_STREAM = frozenset({"cache-control", "x-accel-buffering"})
@@ -51,7 +52,10 @@ class ReplyCache:
 
     def key(self, request: Request, form: str = "") -> str:
         """What makes two requests identical: all that the model is asked, and the form of the reply; no header."""
-        asked = asdict(request) | {"use_cache": True, "wait_for_model": False, "draw": 0}
+        asked = _fields(request) | {"use_cache": True, "wait_for_model": False, "draw": 0}
+        asked["parameters"] = parameters = _fields(request.parameters)
+        if request.parameters.grammar is not None:
+            parameters["grammar"] = _fields(request.parameters.grammar)
         return _digest(dumps([self._identity, form, asked], sort_keys=True))
 
     def find(self, key: str) -> Reply | None:
@@ -95,6 +99,11 @@ class ReplyCache:
         if sum(map(len, frames)) <= LARGEST:
             kept = [header for header in reply.headers if header[0] not in OF_ONE_RUN]
             self._replies.put(key, (kept, frames))
+
+
+def _fields(message: Request | Parameters | Grammar) -> dict[str, Any]:
+    """As ``dataclasses.asdict``, but of one level, and without a copy of what cannot change."""
+    return {name: getattr(message, name) for name in message.__slots__}
 
 
 def _digest(text: str) -> str:
