@@ -22,6 +22,7 @@ from statistics import median
 
 import numpy as np
 
+from benchmarks.report import processor
 from mockserver.answer import Answerer
 from mockserver.config import Config
 from mockserver.engine.backends import Backend, BackendError, NumpyBackend, open_backend, proof_windows
@@ -178,7 +179,7 @@ def _device(backend: Backend) -> str:
 def machine(backend: Backend) -> str:
     """What was measured on what."""
     parts = [f"Python {platform.python_version()}", f"numpy {version('numpy')}"]
-    name = _processor()
+    name = processor()
     if backend.name != "numpy":
         import torch
 
@@ -186,15 +187,6 @@ def machine(backend: Backend) -> str:
         parts.append(f"torch {torch.__version__}")
         name = torch.cuda.get_device_name() if _device(backend) == "cuda" else name
     return f"{name}, {platform.system()}, {', '.join(parts)}"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]}, {len(names)} cores" if names else platform.machine()
 
 
 if __name__ == "__main__":

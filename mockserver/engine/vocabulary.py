@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 EOS_TEXT = "</s>"
+
+KNOWN_TEXTS = 64
+"""Texts whose tokens are remembered; the least recently asked go first."""
+
+LONGEST_KNOWN = 16_384
+"""Characters of the longest of them."""
 
 
 class Vocabulary:
@@ -29,6 +35,7 @@ class Vocabulary:
         tokenizer: Tokenizer = Tokenizer.from_str(tokenizer_json)
         tokenizer.encode_special_tokens = True  # "</s>" written in a prompt is five characters, not the end token
         self._tokenizer = tokenizer
+        self._encode_again = lru_cache(KNOWN_TEXTS)(self._encode)
         self.json = tokenizer_json
         self.size: int = tokenizer.get_vocab_size()
         ids = tokenizer.get_vocab()
@@ -47,7 +54,10 @@ class Vocabulary:
         return cls((files(__package__) / "weights" / "tokenizer.json").read_text(encoding="utf-8"))
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of any text without lone surrogates; never a special token."""
+        """Token ids of any text without lone surrogates; never a special token. Prompts asked again are not read again."""
+        return [*(self._encode_again if len(text) <= LONGEST_KNOWN else self._encode)(text)]
+
+    def _encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 

@@ -140,3 +140,10 @@ def test_import_opens_neither_tokenizers_nor_torch() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def test_tokens_given_to_one_are_not_changed_for_the_next(vocabulary: Vocabulary) -> None:
+    vocabulary.encode("The sea").append(0)
+
+    assert "The sea" == vocabulary.decode(vocabulary.encode("The sea"))
+    assert 0 not in vocabulary.encode("The sea")
