@@ -28,6 +28,7 @@ def parameters(ask: Ask) -> dict[str, Any]:
         "seed": {"do_sample": True, "seed": ask["seed"]},
         "stop": {"stop_sequences": ask["stop"]},
         "grammar": {"grammar": {"type": "regex", "value": ask["regex"]}},
+        "grammar-json": {"grammar": {"type": "json", "value": ask["schema"]}},
         "validation": {"truncate": ask["truncate"]},
     }.get(ask["action"], {})
 
@@ -62,6 +63,8 @@ def chat(ask: Ask) -> Answer:
 
 
 if __name__ == "__main__":
-    actions = dict.fromkeys(("plain", "details", "seed", "stop", "grammar", "validation", "loading", "wait"), generate)
+    actions = dict.fromkeys(
+        ("plain", "details", "seed", "stop", "grammar", "grammar-json", "validation", "loading", "wait"), generate
+    )
     actions |= dict.fromkeys(("stream", "stream-details", "old-frames", "mid-stream-error"), stream)
     talk(actions | {"newer": chat}, {}, ("haystack-ai", "huggingface_hub"))

@@ -20,6 +20,7 @@ def parameters(ask: Ask) -> dict[str, Any]:
         "seed": {"do_sample": True, "seed": ask["seed"]},
         "stop": {"stop": ask["stop"]},
         "grammar": {"grammar": {"type": "regex", "value": ask["regex"]}},
+        "grammar-json": {"grammar": {"type": "json", "value": ask["schema"]}},
         "validation": {"truncate": ask["truncate"]},
         "details": {"details": True},
         "stream-details": {"details": True},
@@ -88,6 +89,8 @@ async def chat_async(ask: Ask) -> Answer:
 
 if __name__ == "__main__":
     whole, streamed, newer = (generate_async, stream_async, chat_async) if "async" in sys.argv else (generate, stream, chat)
-    actions = dict.fromkeys(("plain", "details", "seed", "stop", "grammar", "validation", "loading", "wait"), whole)
+    actions = dict.fromkeys(
+        ("plain", "details", "seed", "stop", "grammar", "grammar-json", "validation", "loading", "wait"), whole
+    )
     actions |= dict.fromkeys(("stream", "stream-details", "old-frames", "mid-stream-error"), streamed)
     talk(actions | {"newer": newer}, {}, ("huggingface_hub",))

@@ -15,6 +15,7 @@ function parameters(ask) {
     seed: { do_sample: true, seed: ask.seed },
     stop: { stop: ask.stop },
     grammar: { grammar: { type: "regex", value: ask.regex } },
+    "grammar-json": { grammar: { type: "json", value: ask.schema } },
     validation: { truncate: ask.truncate },
     details: { details: true },
     "stream-details": { details: true },
@@ -62,7 +63,7 @@ async function chat(ask) {
 }
 
 const actions = {
-  plain: generate, details: generate, seed: generate, stop: generate, grammar: generate, validation: generate, loading: generate,
+  plain: generate, details: generate, seed: generate, stop: generate, grammar: generate, "grammar-json": generate, validation: generate, loading: generate,
   stream, "stream-details": stream, "old-frames": stream, "mid-stream-error": stream,
   wait: (ask) => generate(ask, {}), // asks again after a 503, 2.x with x-wait-for-model
   newer: major < 4 ? chat : typed,

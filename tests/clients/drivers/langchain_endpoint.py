@@ -14,6 +14,7 @@ def endpoint(ask: Ask) -> Any:
         "seed": {"do_sample": True},
         "stop": {"stop_sequences": ask["stop"]},
         "grammar": {"model_kwargs": {"grammar": {"type": "regex", "value": ask["regex"]}}},
+        "grammar-json": {"model_kwargs": {"grammar": {"type": "json", "value": ask["schema"]}}},
         "validation": {"truncate": ask["truncate"]},
         "wait": {"server_kwargs": {"headers": {"x-wait-for-model": "true"}}},
     }.get(ask["action"], {})
@@ -38,7 +39,7 @@ def chat(ask: Ask) -> Answer:
 
 
 if __name__ == "__main__":
-    actions = dict.fromkeys(("plain", "seed", "stop", "grammar", "validation", "loading", "wait"), generate)
+    actions = dict.fromkeys(("plain", "seed", "stop", "grammar", "grammar-json", "validation", "loading", "wait"), generate)
     actions |= dict.fromkeys(("stream", "old-frames", "mid-stream-error"), stream)
     cannot = dict.fromkeys(("details", "stream-details"), "gives the text only")
     talk(actions | {"newer": chat}, cannot, ("langchain-huggingface", "huggingface_hub"))

@@ -19,6 +19,7 @@ def parameters(ask: Ask) -> dict[str, Any]:
         "seed": {"do_sample": True},
         "stop": {"stop": ask["stop"]},
         "grammar": {"grammar": {"type": "regex", "value": ask["regex"]}},
+        "grammar-json": {"grammar": {"type": "json", "value": ask["schema"]}},
         "validation": {"truncate": ask["truncate"]},
     }.get(ask["action"], {}) | {"seed": ask["seed"]}
 
@@ -39,7 +40,7 @@ def chat(ask: Ask) -> Answer:
 
 
 if __name__ == "__main__":
-    actions = dict.fromkeys(("plain", "seed", "stop", "grammar", "validation", "loading", "wait"), generate)
+    actions = dict.fromkeys(("plain", "seed", "stop", "grammar", "grammar-json", "validation", "loading", "wait"), generate)
     actions |= dict.fromkeys(("stream", "old-frames", "mid-stream-error"), stream)
     cannot = dict.fromkeys(("details", "stream-details"), "gives the text only")
     talk(actions | {"newer": chat}, cannot, ("llama-index-llms-huggingface-api", "huggingface_hub"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import outlines
 from huggingface_hub import InferenceClient
-from outlines.types import Regex
+from outlines.types import JsonSchema, Regex
 from talk import Answer, Ask, talk
 
 
@@ -20,6 +20,7 @@ def parameters(ask: Ask) -> dict[str, Any]:
         "seed": {"do_sample": True, "seed": ask["seed"]},
         "stop": {"stop": ask["stop"]},
         "grammar": {"output_type": Regex(ask["regex"])},
+        "grammar-json": {"output_type": JsonSchema(ask["schema"])},
         "validation": {"truncate": ask["truncate"]},
     }.get(ask["action"], {}) | {"max_new_tokens": ask["max_new_tokens"]}
 
@@ -36,7 +37,7 @@ def stream(ask: Ask) -> Answer:
 
 
 if __name__ == "__main__":
-    actions = dict.fromkeys(("plain", "seed", "stop", "grammar", "validation", "loading", "wait"), generate)
+    actions = dict.fromkeys(("plain", "seed", "stop", "grammar", "grammar-json", "validation", "loading", "wait"), generate)
     actions |= dict.fromkeys(("stream", "old-frames", "mid-stream-error"), stream)
     cannot = dict.fromkeys(("details", "stream-details"), "gives the text only") | {
         "newer": "has no chat of its own for such a server"

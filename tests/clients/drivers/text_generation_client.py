@@ -19,6 +19,7 @@ def parameters(ask: Ask) -> dict[str, Any]:
         "seed": {"do_sample": True, "seed": ask["seed"]},
         "stop": {"stop_sequences": ask["stop"]},
         "grammar": {"grammar": Grammar(type=GrammarType.Regex, value=ask["regex"])},
+        "grammar-json": {"grammar": Grammar(type=GrammarType.Json, value=ask["schema"])},
         "validation": {"truncate": ask["truncate"]},
     }.get(ask["action"], {}) | {"max_new_tokens": ask["max_new_tokens"]}
 
@@ -74,6 +75,8 @@ async def chat_async(ask: Ask) -> Answer:
 
 if __name__ == "__main__":
     whole, streamed, newer = (generate_async, stream_async, chat_async) if "async" in sys.argv else (generate, stream, chat)
-    actions = dict.fromkeys(("plain", "details", "seed", "stop", "grammar", "validation", "loading", "wait"), whole)
+    actions = dict.fromkeys(
+        ("plain", "details", "seed", "stop", "grammar", "grammar-json", "validation", "loading", "wait"), whole
+    )
     actions |= dict.fromkeys(("stream", "stream-details", "old-frames", "mid-stream-error"), streamed)
     talk(actions | {"newer": newer}, {}, ("text-generation", "huggingface_hub"))

@@ -13,9 +13,18 @@ ASK: dict[str, Any] = {
     "max_new_tokens": 8,
     "seed": 7,
     "regex": "[0-9]{3}",
+    "schema": {
+        "type": "object",
+        "properties": {"small": {"type": "boolean"}},
+        "required": ["small"],
+        "additionalProperties": False,
+    },
     "truncate": 1_000_000,
 }
 """What a driver is handed besides the action and the address. Who wants to refuse ``truncate`` must ask the server."""
+
+LONGER: dict[str, dict[str, Any]] = {"grammar-json": {"max_new_tokens": 40}}
+"""What an action is asked otherwise: JSON needs room to end."""
 
 GOOD_EVENTS = 3
 """Events before the error in mid-stream (fault ``stream-error``)."""
@@ -39,6 +48,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("seed", "seed", "sampling with a seed"),
     Action("stop", "stop", "a stop sequence"),
     Action("grammar", "grammar", "a regular expression as `grammar`"),
+    Action("grammar-json", "JSON grammar", "a JSON Schema as `grammar`"),
     Action("validation", "422", "a parameter out of its bounds, told as an exception"),
     Action("loading", "503", "a model that is loading (`--cold`), told as an exception"),
     Action("wait", "wait", "the same with `x-wait-for-model: true`: the answer comes when the model is loaded"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rig.actions import ASK
+from rig.actions import ASK, LONGER
 from rig.driver import Driver, Outcome
 from rig.servers import Mock
 
@@ -22,7 +22,8 @@ class Desk:
         if action in ("loading", "wait"):
             self._mock.control(f"models/{ASK['model']}", {"state": "cold"})
         stop = [self._second_word()] if action == "stop" else []
-        return self._driver.ask(**ASK, action=action, url=self._mock.url, stop=stop)
+        question = ASK | LONGER.get(action, {})
+        return self._driver.ask(**question, action=action, url=self._mock.url, stop=stop)
 
     def sent(self) -> dict[str, Any]:
         """The body of the client's last request."""

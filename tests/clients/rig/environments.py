@@ -64,7 +64,14 @@ def _install_python(client: Client, folder: Path) -> None:
 def _install_node(client: Client, folder: Path) -> None:
     _program("node")
     (folder / "package.json").write_text('{"private": true}', encoding="utf-8")
-    quick = ("--fetch-timeout=20000", "--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--no-audit", "--no-fund", "--no-save")
+    quick = (
+        "--fetch-timeout=20000",
+        "--fetch-retries=2",
+        "--fetch-retry-mintimeout=1000",
+        "--no-audit",
+        "--no-fund",
+        "--no-save",
+    )
     _run(_program("npm"), "install", *quick, "--prefix", str(folder), *client.requirements)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -64,3 +65,5 @@ def _judge_effect(action: str, sent: dict[str, Any], details: dict[str, Any], jo
         assert joined.endswith(sent["parameters"]["stop"][0])
     if action == "grammar":
         assert re.fullmatch(ASK["regex"], joined)
+    if action == "grammar-json":
+        assert isinstance(json.loads(joined)["small"], bool)
