@@ -2,7 +2,7 @@
 
 import { fillRequest } from "./ask.js";
 import { control } from "./control.js";
-import { get, make, short } from "./parts.js";
+import { get, make, say, short } from "./parts.js";
 import { prepareRule } from "./told.js";
 
 const LAST = 50;
@@ -33,11 +33,12 @@ export async function look() {
   try {
     const [entries, findings] = await Promise.all([control(`requests?last=${LAST}`), control("verdict")]);
     get("pause").classList.remove("lost");
+    say(get("said"), "");
     show(entries);
     get("verdict").replaceChildren(...findings.map(findingOf));
   } catch (error) {
     get("pause").classList.add("lost");
-    get("pause").title = error.message;
+    say(get("said"), get("key").hidden ? error.message : "");
   }
 }
 

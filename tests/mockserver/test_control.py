@@ -144,6 +144,22 @@ def test_a_told_error_has_its_status_and_headers(desk: Desk) -> None:
     assert {"error": "Later", "error_type": "overloaded"} == refused.get_json()
 
 
+@pytest.mark.parametrize(("name", "value"), [("x-a", "1\r\nset-cookie: a=b"), ("x-a\r\nset-cookie", "1"), ("x a", "1"), ("x-a", "é")])
+def test_a_told_header_brings_no_other_one(desk: Desk, name: str, value: str) -> None:
+    told = desk.tell({**PONG, "reply": {"error": {"status": 503, "message": "a\r\nset-cookie: a=b", "headers": {name: value}}}})
+
+    assert 400 == told.status_code
+    assert told.get_json()["error"].startswith("rules[0].reply.error.headers")
+
+
+def test_a_told_sentence_stays_in_the_body(desk: Desk) -> None:
+    desk.tell({**PONG, "reply": {"error": {"status": 503, "message": "a\r\nset-cookie: a=b", "error_type": "x\r\ny: z"}}})
+    refused = desk.ask()
+
+    assert "a\r\nset-cookie: a=b" == refused.get_json()["error"]
+    assert not {"set-cookie", "y"} & {name.lower() for name, _ in refused.headers}
+
+
 @pytest.mark.parametrize("reply", [{"text": "pong", "delay": 250}, {"model": True, "delay": 250}])
 def test_an_answer_may_be_delayed(desk: Desk, reply: dict[str, Any]) -> None:
     desk.tell({"reply": reply})

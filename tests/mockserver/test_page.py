@@ -352,3 +352,27 @@ def test_a_desk_behind_a_token_opens_with_it(page: Any) -> None:
         page.until("document.querySelector('#rules li')")
 
         assert page.run("document.getElementById('key').hidden")
+
+
+def test_what_keeps_the_desk_shut_is_said(page: Any) -> None:
+    with TextgenMock(workers=2) as mock:  # whose processes would have a journal each
+        page.open(mock.url + "/docs")
+        page.until("!document.getElementById('said').hidden")
+
+        assert "control needs --workers 1" in text(page, "#said")
+
+
+@pytest.mark.parametrize("dialect", ["tgi", "hosted"])
+def test_the_habits_of_other_dialects_are_no_matter(page: Any, dialect: str) -> None:
+    with TextgenMock(dialect=dialect) as mock:
+        page.open(mock.url + "/docs")
+        page.until("document.body.dataset.ready")
+        send(page)
+        streamed = tokens(page)
+        page.run("document.getElementById('stream').click()")
+        send(page)
+
+        assert streamed == tokens(page)
+        put(page, "[data-name=top_p] input", "7")
+        send(page)
+        assert "top_p" in text(page, "#trouble")
