@@ -96,18 +96,19 @@ class Evidence:
         self._judge(seen, (exchange,))
         return seen
 
-    def relate(self, relation: str, members: Iterable[Observation], about: str = "") -> None:
-        """Judge observations that belong together by the clauses of their relation."""
+    def relate(self, relation: str, members: Iterable[Observation], about: str = "") -> bool:
+        """Judge observations that belong together by the clauses of their relation; whether one of these could."""
         group = Group(relation, tuple(members), about)
-        self._judge(group, tuple(member.exchange for member in group.members))
+        return self._judge(group, tuple(member.exchange for member in group.members))
 
     def merge(self, other: Evidence) -> None:
         """Add what ``other`` found behind what was found here."""
         for id, theirs in other.tallies.items():
             self.tallies[id].merge(theirs)
 
-    def _judge(self, subject: Observation | Group, exchanges: tuple[Exchange, ...]) -> None:
+    def _judge(self, subject: Observation | Group, exchanges: tuple[Exchange, ...]) -> bool:
         kind = "one" if isinstance(subject, Observation) else subject.relation
+        judged = False
         for tally in self.tallies.values():
             if kind not in tally.clause.judges:
                 continue
@@ -118,6 +119,7 @@ class Evidence:
                 continue
             match outcome:
                 case Violation():
+                    judged = True
                     tally.judged += 1
                     tally.add(Finding(outcome, exchanges, "" if kind == "one" else kind))
                 case Skip(reason, inconclusive):
@@ -126,4 +128,6 @@ class Evidence:
                     else:
                         tally.skipped = tally.skipped or reason
                 case None:
+                    judged = True
                     tally.judged += 1
+        return judged

@@ -50,15 +50,39 @@ def log_learning_ratio(draws: Sequence[int], null: Law) -> float:
 
 def log_e_value(draws: Sequence[int], null: Law, alternatives: Sequence[Law]) -> float:
     """log of the average over the alternatives and the learning one: above log(1/ALPHA) the null is refused."""
-    ratios = [log_ratio(draws, law, null) for law in alternatives] + [log_learning_ratio(draws, null)]
+    return log_average([log_ratio(draws, law, null) for law in alternatives] + [log_learning_ratio(draws, null)])
+
+
+def refuses(draws: Sequence[int], null: Law, alternatives: Sequence[Law], *, alpha: float = ALPHA) -> bool:
+    """Whether the draws refuse the null, at any moment of their coming; a right server's do with chance ``alpha`` at most."""
+    limit = -math.log(alpha)
+    return any(log_e_value(draws[:count], null, alternatives) > limit for count in range(1, len(draws) + 1))
+
+
+UNTOLD = -1
+"""Stands for all tokens that are not told."""
+
+
+def log_ratios_of_places(places: Sequence[tuple[int, Law]], temperatures: Sequence[float]) -> list[float]:
+    """log of the likelihood ratio of each alternative against the guarded laws as told, over draws that each have a law of their own.
+
+    ``places`` holds (drawn id, id -> probability of those that are told). The alternatives are the same laws at other temperatures;
+    what is not told is one more outcome, so that each of them sums to one.
+    """
+    return [sum(_place_ratio(id, law, temperature) for id, law in places) for temperature in temperatures]
+
+
+def log_average(ratios: Sequence[float]) -> float:
+    """log of the average of exp(ratio): the evidence of alternatives that were fixed beforehand."""
     top = max(ratios)
     return top + math.log(sum(math.exp(ratio - top) for ratio in ratios) / len(ratios))
 
 
-def refuses(draws: Sequence[int], null: Law, alternatives: Sequence[Law]) -> bool:
-    """Whether the draws refuse the null, at any moment of their coming."""
-    limit = -math.log(ALPHA)
-    return any(log_e_value(draws[:count], null, alternatives) > limit for count in range(1, len(draws) + 1))
+def _place_ratio(id: int, law: Law, temperature: float) -> float:
+    outcomes = {**law, UNTOLD: max(0.0, 1.0 - sum(law.values()))}
+    drawn = id if id in law else UNTOLD
+    acts = tempered({each: math.log(max(value, 1e-12)) for each, value in outcomes.items()}, temperature)
+    return math.log(max(acts[drawn], 1e-300)) - math.log(guarded(outcomes[drawn]))
 
 
 def tells_apart(draws: Sequence[int], null: Law, alternatives: Sequence[Law], factor: float = 1000.0) -> bool:

@@ -7,6 +7,7 @@ stay clear of it (see ``conflict`` in the ledger).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 
 import spec
-from contract_tests.exchange import Case
+from contract_tests.exchange import JSON_HEADERS, Case, Headers
 
 PROMPTS = (
     "Can you please let us know more details about your ",
@@ -67,6 +68,7 @@ INSIDE: dict[str, tuple[Any, ...]] = {
     "grammar": (
         {"type": "regex", "value": "[a-z]{3,8}"},
         {"type": "json", "value": {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}},
+        {"type": "json", "value": '{"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}'},
     ),
     "max_new_tokens": (1, 7),
     "repetition_penalty": (1.2, 0.9, 1),
@@ -95,6 +97,30 @@ COMPANIONS: dict[str, dict[str, Any]] = {
 
 WITHOUT_STREAM = frozenset({"best_of", "decoder_input_details"})
 """Parameters that known servers refuse on a stream; the page is silent."""
+
+LONG_PROMPT = "The quick brown fox jumps over the lazy dog. " * 700
+"""About seven thousand tokens: more than most servers take."""
+
+NULLABLE = (
+    "adapter_id",
+    "best_of",
+    "frequency_penalty",
+    "grammar",
+    "max_new_tokens",
+    "repetition_penalty",
+    "return_full_text",
+    "seed",
+    "temperature",
+    "top_k",
+    "top_n_tokens",
+    "top_p",
+    "truncate",
+    "typical_p",
+)
+"""Parameters that known servers take as not sent when they are null."""
+
+# Values of another type that a lenient reader may take for the right one.
+READABLE: dict[str, tuple[Any, ...]] = {"integer": (True, "5"), "number": (True, "0.5"), "boolean": (1, "true"), "array": ("x",)}
 
 # Values of a wrong type that no lenient reader could mean well.
 WRONG: dict[str, tuple[Any, ...]] = {
@@ -209,7 +235,12 @@ def faulty_parameters(name: str) -> Iterator[Case]:
         yield case(value, f"parameters.{name}.type")
     for value in _outside(schema):
         yield case(value, f"parameters.{name}.bounds")
+    readable = READABLE.get(_schema_type(schema), ())
+    for value in readable if len(name) % 2 else reversed(readable):  # where one only is sent, half of the parameters get the other
+        yield case(value, "request.types.strict")
     if name == "grammar":
+        for kind, value in INVALID_GRAMMARS:
+            yield case({"type": kind, "value": value}, "parameters.grammar.invalid")
         yield case({"value": "[a-z]+"}, "parameters.grammar.type.required")
         yield case({"type": "no-such-grammar", "value": "[a-z]+"}, "parameters.grammar.type.required")
         yield case({"type": "regex"}, "parameters.grammar.value.required")
@@ -218,6 +249,33 @@ def faulty_parameters(name: str) -> Iterator[Case]:
         yield case({"type": "json", "value": 7}, "parameters.grammar.value.type")
     if name == "adapter_id":
         yield case("no-such/adapter-0f9a", "parameters.adapter_id.unknown")
+
+
+INVALID_GRAMMARS: tuple[tuple[str, Any], ...] = (
+    ("regex", "("),
+    ("regex", "[a-"),
+    ("json", "{"),
+    ("json", {"type": "object", "properties": {"a": {"type": "no-such-type"}}, "required": ["a"]}),
+)
+"""Kind and value of grammars that mean nothing."""
+
+
+def unusual_requests() -> Iterator[Case]:
+    """Good requests with something that the page does not mention and clients send: unknown names, nulls, a charset."""
+    few = {"max_new_tokens": 4}
+
+    def case(payload: Any, about: str, subject: str = "", headers: Headers = ()) -> Case:
+        return replace(Case.of(payload, about=about, subject=subject), headers=headers or JSON_HEADERS)
+
+    yield case(
+        {"inputs": PROMPTS[1], "parameters": {**few, "no_such_parameter": 1}}, "request.unknown-parameters", "no_such_parameter"
+    )
+    yield case(
+        {"inputs": PROMPTS[1], "parameters": few, "options": {"use_cache": False}}, "request.unknown-parameters", "options"
+    )
+    yield case({"inputs": PROMPTS[1], "parameters": dict.fromkeys(NULLABLE) | few}, "request.null")
+    charset = (("content-type", "application/json; charset=utf-8"),)
+    yield case({"inputs": PROMPTS[1], "parameters": few}, "request.content-type", headers=charset)
 
 
 def faulty_fields() -> Iterator[Case]:
@@ -231,6 +289,8 @@ def faulty_fields() -> Iterator[Case]:
         yield _faulty({"inputs": PROMPTS[0], "parameters": value}, "request.parameters.type", "parameters")
     for value in WRONG["boolean"]:
         yield _faulty({"inputs": PROMPTS[0], "parameters": few, "stream": value}, "request.stream.type", "stream")
+    for value in READABLE["boolean"]:
+        yield _faulty({"inputs": PROMPTS[0], "parameters": few, "stream": value}, "request.types.strict", "stream")
 
 
 def hostile_bodies() -> Iterator[Case]:
@@ -279,8 +339,8 @@ def hopeless(body: Any) -> tuple[str, str] | None:
     if "inputs" not in body and not found:
         return ("request.inputs.required", "inputs")
     given = body.get("parameters")
-    if len(found) != 1 or "inputs" not in body:
-        return None
+    if len(found) != 1 or "inputs" not in body or (isinstance(given, dict) and None in given.values()):
+        return None  # a null may be refused too (request.null)
     name = str(next(iter(found)))
     schema = parameters().get(name)
     if schema is None or not isinstance(given, dict) or name not in given:

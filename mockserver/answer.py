@@ -123,6 +123,7 @@ class Answerer:
             raise ModelNotFoundError(model)
         about = request_headers(model) if switches.request_headers else ()
         try:
+            visit.seams.headers(visit.headers)
             body = visit.seams.body(self.desk.read(visit, read_body(), model))
             read = self._understand(body, content_type, model, stream, visit)
             self.front_door.wait(read.request)

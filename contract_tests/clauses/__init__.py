@@ -14,6 +14,7 @@ from contract_tests.clauses import (  # noqa: F401 (they register)
     details,
     errors,
     headers,
+    laws,
     membership,
     parameters,
     penalties,
@@ -21,6 +22,7 @@ from contract_tests.clauses import (  # noqa: F401 (they register)
     request,
     sampling,
     stream,
+    tokens,
 )
 from contract_tests.clauses.registry import REGISTRY, Clause, Outcome, Skip, Violation, judge
 

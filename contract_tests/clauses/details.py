@@ -1,26 +1,22 @@
-"""Clauses of `details`: each field by itself, and what the fields say about each other. Plain replies and streams alike."""
+"""Clauses of `details` but for its tokens: the sequences that lost, why it ended, how much came, by which seed."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import (
-    LOGPROB_TOLERANCE,
     NOT_MINE,
-    all_fields,
     first,
-    good_id,
     good_logprob,
     has_fields,
-    is_greedy,
     is_list,
+    same_but_for_known_cuts,
+    same_text,
     told_token,
 )
-from contract_tests.observation import MISSING, Observation, is_integer, is_number, numbers, objects, shorten
+from contract_tests.observation import MISSING, Group, Observation, is_integer, is_number, objects, shorten
 
-PENALTIES = ("repetition_penalty", "frequency_penalty")
 REASONS = ("length", "eos_token", "stop_sequence")
 SEQUENCE_FIELDS = ("finish_reason", "generated_text", "generated_tokens", "prefill", "tokens")
 
@@ -54,6 +50,31 @@ def _sequence(value: Any) -> Violation | None:
             else Violation(f"`generated_tokens` {len(tokens)} in a sequence", shorten(value["generated_tokens"]))
         )
     )
+
+
+@clause("details.best_of_sequences.agrees")
+def each_sequence_agrees_with_itself(seen: Observation) -> Outcome:
+    others = objects(seen.detail("best_of_sequences"))
+    if not seen.generated or not others:
+        return NOT_MINE
+    return first(_agreement(seen, other) for other in others)
+
+
+def _agreement(seen: Observation, other: dict[str, Any]) -> Violation | None:
+    tokens, text = objects(other.get("tokens")), other.get("generated_text")
+    texts = [token.get("text") for token in tokens if token.get("special") is not True]
+    positive = next(
+        (token["logprob"] for token in tokens if is_number(token.get("logprob")) and not good_logprob(token["logprob"])), None
+    )
+    if positive is not None:
+        return Violation("no logprob above zero in a sequence of `best_of_sequences`", f"{positive}")
+    if not isinstance(text, str) or not all(isinstance(one, str) for one in texts):
+        return None  # judged by details.best_of_sequences.type
+    joined = "".join(str(one) for one in texts)
+    without_prompt = text.removeprefix(seen.asked.inputs) if len(text) > len(joined) else text
+    if same_but_for_known_cuts(without_prompt, joined):
+        return None
+    return Violation(f"`generated_text` of a sequence is what its tokens join to: {shorten(joined)}", shorten(text))
 
 
 # ---------------------------------------------------------------- finish_reason
@@ -153,36 +174,6 @@ def generated_tokens_counts_the_tokens(seen: Observation) -> Outcome:
     return None if value == count else Violation(f"`generated_tokens` {count}: as many tokens are told", f"{value}")
 
 
-# ---------------------------------------------------------------- prefill
-@clause("details.prefill.type")
-def prefill_has_its_fields(seen: Observation) -> Outcome:
-    if not seen.generated or seen.is_stream or seen.details is None:
-        return NOT_MINE
-    value = seen.detail("prefill")
-    if value is MISSING:
-        return Violation("`prefill` in `details`", shorten(seen.details))
-    return is_list(value, "`prefill`") or first(_prefill_token(item) for item in value)
-
-
-def _prefill_token(value: Any) -> Violation | None:
-    missing = has_fields(value, ("id", "logprob", "text"), "a token of `prefill`")
-    if missing:
-        return missing
-    good = good_id(value["id"]) and isinstance(value["text"], str) and (value["logprob"] is None or is_number(value["logprob"]))
-    return None if good else Violation("an integer `id`, a numeric or null `logprob`, a string `text`", shorten(value))
-
-
-@clause("details.prefill.logprob")
-def prefill_logprobs_are_logarithms_of_probabilities(seen: Observation) -> Outcome:
-    tokens = objects(seen.detail("prefill"))
-    if not seen.generated or not tokens:
-        return NOT_MINE
-    if all(token.get("logprob") is None for token in tokens[1:]) and len(tokens) > 1:
-        return Violation("logprobs behind the first token of `prefill`", "null for all of them")
-    numbers = [token["logprob"] for token in tokens if is_number(token.get("logprob"))]
-    return first(Violation("no logprob above zero", f"{value} in `prefill`") for value in numbers if not good_logprob(value))
-
-
 # ---------------------------------------------------------------- seed
 @clause("details.seed.type")
 def seed_is_an_integer_or_null(seen: Observation) -> Outcome:
@@ -204,119 +195,18 @@ def seed_is_the_one_sent(seen: Observation) -> Outcome:
     return None if told in (None, sent, MISSING) else Violation(f"`seed` {sent} or null", shorten(told))
 
 
-# ---------------------------------------------------------------- tokens
-def _listed(seen: Observation) -> list[Any] | None:
-    """`tokens` of a plain reply, as far as it is a list."""
-    value = seen.detail("tokens")
-    return value if seen.generated and not seen.is_stream and isinstance(value, list) else None
-
-
-@clause("details.tokens.type")
-def tokens_have_all_fields(seen: Observation) -> Outcome:
-    if not seen.generated or seen.is_stream or seen.details is None:
+@clause("details.seed.reported")
+def drawn_seed_is_told(seen: Observation) -> Outcome:
+    if not seen.generated or seen.details is None or not seen.asked.samples or seen.asked.get("seed") is not None:
         return NOT_MINE
-    value = seen.detail("tokens")
-    if value is MISSING:
-        return Violation("`tokens` in `details`", shorten(seen.details))
-    return is_list(value, "`tokens`") or first(
-        has_fields(item, ("id", "logprob", "special", "text"), "a token") for item in value
-    )
+    told = seen.detail("seed")
+    return None if is_integer(told) else Violation("`seed`, the one that was drawn", shorten(told))
 
 
-@clause("details.tokens.id")
-def token_id_is_an_integer(seen: Observation) -> Outcome:
-    return all_fields(_listed(seen), "id", good_id, "`id`, an integer", "token")
-
-
-@clause("details.tokens.logprob")
-def token_logprob_is_the_logarithm_of_a_probability(seen: Observation) -> Outcome:
-    return all_fields(
-        seen.token_values if seen.generated else None, "logprob", good_logprob, "`logprob`, a number not above zero", "token"
-    )
-
-
-@clause("details.tokens.special")
-def token_special_is_a_boolean(seen: Observation) -> Outcome:
-    return all_fields(_listed(seen), "special", lambda value: isinstance(value, bool), "`special`, a boolean", "token")
-
-
-@clause("details.tokens.text")
-def token_text_is_a_string(seen: Observation) -> Outcome:
-    return all_fields(_listed(seen), "text", lambda value: isinstance(value, str), "`text`, a string", "token")
-
-
-@clause("details.tokens.join")
-def token_texts_join_to_the_text(seen: Observation) -> Outcome:
-    if not seen.generated or seen.generated_text is None or seen.joined is None or not seen.tokens:
-        return NOT_MINE
-    text, joined = seen.generated_text, seen.joined
-    if seen.asked.get("return_full_text") is not False and text.startswith(seen.asked.inputs) and len(text) > len(joined):
-        text = text.removeprefix(seen.asked.inputs)
-    if _same_but_for_known_cuts(text, joined):
-        return None
-    return Violation(f"`generated_text` is what the tokens join to: {shorten(joined)}", shorten(text))
-
-
-def _same_but_for_known_cuts(text: str, joined: str) -> bool:
-    """Equal; or but for a leading space (encoder-decoders), or a character cut at the end."""
-    if text == joined or text.removeprefix(" ") == joined.removeprefix(" "):
-        return True
-    cut = "\N{REPLACEMENT CHARACTER}"
-    return text.rstrip(cut) == joined.rstrip(cut) and (text.endswith(cut) or joined.endswith(cut))
-
-
-# ---------------------------------------------------------------- top_tokens
-@clause("details.top_tokens.type")
-def top_tokens_is_a_list_of_lists(seen: Observation) -> Outcome:
-    value = seen.detail("top_tokens")
-    if not seen.generated or seen.is_stream or value is MISSING or value is None:
-        return NOT_MINE
-    wrong = is_list(value, "`top_tokens`") or first(is_list(item, "each item of `top_tokens`") for item in value)
-    return wrong or first(told_token(token, "a token of `top_tokens`") for item in value for token in item)
-
-
-@clause("details.top_tokens.length")
-def top_tokens_has_a_list_for_each_token(seen: Observation) -> Outcome:
-    value = seen.detail("top_tokens")
-    if not seen.generated or seen.is_stream or not isinstance(value, list) or not value or seen.token_values is None:
-        return NOT_MINE
-    expected = len(seen.token_values)
-    return (
-        None
-        if len(value) == expected
-        else Violation(f"{expected} lists in `top_tokens`, one for each token", f"{len(value)} lists")
-    )
-
-
-@clause("details.top_tokens.probabilities")
-def probabilities_sum_to_at_most_one(seen: Observation) -> Outcome:
-    if not (seen.generated and seen.top_tokens):
-        return NOT_MINE
-    for place, candidates in enumerate(seen.top_tokens, 1):
-        logprobs = numbers(candidate.get("logprob") for candidate in candidates)
-        total = sum(math.exp(min(logprob, 1.0)) for logprob in logprobs or ())
-        if total > 1.01:
-            return Violation("probabilities that sum to at most one", f"{total:.4f} for token {place}: {shorten(candidates)}")
-    return None
-
-
-@clause("details.top_tokens.agrees")
-def top_tokens_agree_with_the_tokens(seen: Observation) -> Outcome:
-    if not (seen.generated and seen.top_tokens and seen.tokens and is_greedy(seen)) or any(
-        seen.asked.get(name) for name in PENALTIES
-    ):
-        return NOT_MINE
-    pairs = zip(seen.tokens, seen.top_tokens, strict=False)
-    return first(_agrees(place, token, candidates) for place, (token, candidates) in enumerate(pairs, 1) if candidates)
-
-
-def _agrees(place: int, token: dict[str, Any], candidates: list[dict[str, Any]]) -> Violation | None:
-    own = token.get("logprob")
-    if not is_number(own) or not all(is_number(candidate.get("logprob")) for candidate in candidates):
-        return None
-    same = next((candidate["logprob"] for candidate in candidates if candidate.get("id") == token.get("id")), None)
-    if same is not None and abs(same - own) > LOGPROB_TOLERANCE:
-        return Violation(f"logprob {own} of token {place} in its `top_tokens` too", shorten(candidates))
-    if same is None and own > min(candidate["logprob"] for candidate in candidates) + LOGPROB_TOLERANCE:
-        return Violation(f"token {place} with logprob {own} among its `top_tokens`", shorten(candidates))
-    return None
+@clause("details.seed.reproduces", of="told-seed")
+def told_seed_gives_the_same_text(pair: Group) -> Outcome:
+    """A request that samples without a seed, then with the seed that was told; a third member is the second again."""
+    _, sent, *again = pair.members
+    if again and again[0].new_text != sent.new_text:
+        return Skip("the endpoint does not repeat itself (judged by parameters.seed.repeats)", inconclusive=True)
+    return same_text(pair.members[0], sent, ("the draw whose seed was told", "with that seed"))

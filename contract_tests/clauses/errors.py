@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
-from contract_tests.clauses.shared import NOT_MINE, refusal_of
+from contract_tests.clauses.shared import NOT_MINE, is_loading, refusal_of
 from contract_tests.observation import MISSING, Group, Observation, shorten
 
 for _id in ("errors.not-json", "errors.not-an-object", "errors.not-utf8"):
@@ -12,7 +12,8 @@ for _id in ("errors.not-json", "errors.not-an-object", "errors.not-utf8"):
 
 @clause("errors.never-5xx")
 def bad_request_is_never_a_server_error(seen: Observation) -> Outcome:
-    if not seen.case.faulty:
+    unusual = seen.case.about in ("request.unknown-parameters", "request.null", "request.content-type")
+    if not seen.case.faulty and not (unusual and not is_loading(seen)):
         return NOT_MINE
     if not seen.status:
         return Violation("a refusal: status 4xx", f"no reply: {seen.exchange.failure}")

@@ -5,6 +5,7 @@ What needs draws and probabilities stands in ``sampling``.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from itertools import pairwise
 
@@ -17,7 +18,9 @@ from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import (
     NOT_MINE,
     acceptance_of,
+    accepted,
     first,
+    ids,
     is_greedy,
     logprobs_differ,
     refusal_of,
@@ -25,13 +28,14 @@ from contract_tests.clauses.shared import (
     same_text,
 )
 from contract_tests.observation import MISSING, Group, Observation, numbers, objects, parse, shorten
+from contract_tests.statistics import ALPHA
 
 for _statement in spec.statements():
     if _statement.section == "parameters" and _statement.testable:
         match _statement.id.rpartition(".")[2]:
             case "accepted":
                 clause(_statement.id)(acceptance_of(_statement.id))
-            case "type" | "bounds" | "required" | "unknown":
+            case "type" | "bounds" | "required" | "unknown" | "invalid":
                 clause(_statement.id)(refusal_of(_statement.id))
 
 
@@ -63,6 +67,23 @@ def best_of_returns_the_best(seen: Observation) -> Outcome:
                 f"returned: {sum(best):.4f} in {len(best)} tokens; better: {sum(logprobs):.4f} in {len(logprobs)} tokens",
             )
     return None
+
+
+@clause("parameters.best_of.independent")
+def best_of_sequences_are_draws_of_their_own(seen: Observation) -> Outcome:
+    """All the same by chance p^(n-1), p the chance of that text, which its logprobs tell."""
+    others = objects(seen.detail("best_of_sequences"))
+    if not (seen.generated and others and seen.asked.samples):
+        return NOT_MINE
+    drawn = [[token.get("id") for token in objects(other.get("tokens"))] for other in others]
+    if any(one != ids(seen) for one in drawn):
+        return None
+    chance = math.exp(seen.path * len(others)) if seen.path is not None else 1.0
+    if chance > ALPHA:
+        return Skip(f"the text is too likely: drawn {len(others) + 1} times with chance {chance:.1e}", inconclusive=True)
+    return Violation(
+        f"sequences that differ (chance of none that does: {chance:.1e})", f"{len(others) + 1} times {shorten(seen.new_text)}"
+    )
 
 
 def _logprobs(tokens: object) -> list[float]:
@@ -288,6 +309,19 @@ def stop_inside_a_token_stops_too(seen: Observation) -> Outcome:
     return Violation(f"no token behind the one in which {shorten(missed)} ends", shorten("".join(texts)))
 
 
+@clause("parameters.stop.literal", of="stop-literal")
+def stop_is_text_as_it_stands(pair: Group) -> Outcome:
+    """Stop sequences that do not occur as they stand, but do in another case, without their space, or read as an expression."""
+    without, stopped, *again = pair.members
+    if not pair.all_generated or without.new_text is None or stopped.new_text is None:
+        return Skip("one of the two requests was not answered with text")
+    if any(member in without.new_text for member in stopped.asked.stop):
+        return Skip("the stop sequence occurs")
+    return same_pair(
+        Group(pair.relation, (without, stopped, *again)), ("the request without `stop`", "with one that does not occur")
+    )
+
+
 # ---------------------------------------------------------------- top_n_tokens
 @clause("parameters.top_n_tokens.given")
 def top_tokens_are_told_when_asked(seen: Observation) -> Outcome:
@@ -368,6 +402,14 @@ def no_more_input_than_truncate(seen: Observation) -> Outcome:
         return NOT_MINE
     # one more for a token that the tokenizer puts before every prompt
     return None if read <= limit + 1 else Violation(f"at most {limit} tokens of the input", f"{read} tokens")
+
+
+@clause("parameters.truncate.long-inputs", of="long-inputs")
+def truncate_makes_a_long_prompt_fit(pair: Group) -> Outcome:
+    whole, cut = pair.members
+    if not 400 <= whole.status < 500:
+        return Skip("the endpoint takes the long prompt whole, so that nothing has to be cut")
+    return accepted(cut)
 
 
 @clause("parameters.truncate.size", of="truncate")

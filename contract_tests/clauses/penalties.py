@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import LOGPROB_TOLERANCE, by_id, reports_final_logprobs, same_text
@@ -63,6 +64,102 @@ def penalty_lowers_what_occurred(group: Group) -> Outcome:
             "candidates that occurred before lose against new ones", f"none of {len(moves)} moves, nor does the text change"
         )
     return Skip("the endpoint reports logprobs from before the penalties, and the text does not tell", inconclusive=True)
+
+
+@clause("parameters.frequency_penalty.scales", of="penalties-frequency_penalty")
+def frequency_penalty_moves_in_proportion(group: Group) -> Outcome:
+    """Greedy without it, and with 1.0, 2.0 and -2.0: as long as the tokens are the same, moves are twice as far and the other way."""
+    plain, single, double, negative = group.members
+    if not group.all_generated:
+        return Skip("a request with `frequency_penalty` was not answered with text")
+    for other, factor in ((double, 2.0), (negative, -2.0)):
+        for (place, number), far in _gaps_moved(plain, other).items():
+            near = _gaps_moved(plain, single).get((place, number))
+            if (
+                near is not None
+                and abs(near) > LOGPROB_TOLERANCE
+                and abs(far - factor * near) > 2 * LOGPROB_TOLERANCE + 0.1 * abs(near)
+            ):
+                return Violation(
+                    f"a move of {factor * near:.3f} nats for token {number} at place {place}: {near:.3f} at `frequency_penalty` 1.0",
+                    f"{far:.3f} at {other.asked.get('frequency_penalty')}",
+                )
+    moved = [move for move in _gaps_moved(plain, single).values() if abs(move) > LOGPROB_TOLERANCE]
+    return (
+        None if moved else Skip("no reported logprob moves with `frequency_penalty`, so nothing tells how far", inconclusive=True)
+    )
+
+
+def _gaps_moved(plain: Observation, penalized: Observation) -> dict[tuple[int, int], float]:
+    """(place, id) -> how far a candidate moved against one that surely did not occur, as long as both generated the same tokens."""
+    found: dict[tuple[int, int], float] = {}
+    occurred: set[int] = set()
+    for place, (token, before, after) in enumerate(_same_contexts(plain, penalized), 1):
+        candidates = (plain.top_tokens or [])[place - 1]
+        new = {one["id"] for one in candidates if _is_new(one, occurred, plain.asked.inputs)} & before.keys() & after.keys()
+        if new:
+            best = max(new, key=lambda number: before[number])
+            shared = before.keys() & after.keys() & occurred
+            found |= {(place, n): (after[n] - after[best]) - (before[n] - before[best]) for n in shared}
+        occurred.add(token)
+    return found
+
+
+def _same_contexts(one: Observation, other: Observation) -> Iterator[tuple[int, dict[int, float], dict[int, float]]]:
+    """The first's token, and the candidates of both, at each place up to the first where their tokens differ."""
+    rows = zip(one.tokens or [], other.tokens or [], one.top_tokens or [], other.top_tokens or [], strict=False)
+    for token, other_token, candidates, other_candidates in rows:
+        if not is_integer(token.get("id")):
+            return
+        yield token["id"], by_id(candidates), by_id(other_candidates)
+        if token["id"] != other_token.get("id"):
+            return
+
+
+@clause("parameters.repetition_penalty.divides", of="penalties-repetition_penalty")
+def repetition_penalty_divides_scores(group: Group) -> Outcome:
+    """How two candidates that both occurred lie apart: both positive, by 1/p as far; both negative, p times; else something between.
+
+    Of three that occurred, the likelier two or the other two have the same sign.
+    """
+    plain, penalized = group.members
+    p = penalized.asked.get("repetition_penalty")
+    if not group.all_generated or not is_number(p) or p <= 1:
+        return Skip("a request with `repetition_penalty` was not answered with text")
+    occurred: set[int] = set()
+    judged = False
+    for place, (token, before, after) in enumerate(_same_contexts(plain, penalized), 1):
+        ranked = sorted(before.keys() & after.keys() & occurred, key=lambda number: -before[number])
+        gaps = [(before[a] - before[b], after[a] - after[b]) for a, b in pairwise(ranked) if before[a] - before[b] > TELLING_GAP]
+        for was, now in gaps:
+            if was == now:
+                continue  # reported from before the penalty
+            judged = True
+            if not was / p - 2 * LOGPROB_TOLERANCE <= now <= was * p + 2 * LOGPROB_TOLERANCE:
+                return Violation(
+                    f"{was / p:.3f} to {was * p:.3f} nats between two candidates at place {place} that occurred", f"{now:.3f}"
+                )
+        whole = len(gaps) == len(ranked) - 1 >= 2 and all(was != now for was, now in gaps)
+        if whole and not any(_divided(was, now, p) for was, now in gaps[:2]):
+            told = shorten([round(now, 3) for _, now in gaps[:2]])
+            return Violation(
+                f"one of {shorten([round(was, 3) for was, _ in gaps[:2]])} nats divided or multiplied by {p}, at place {place}",
+                told,
+            )
+        occurred.add(token)
+    return (
+        None
+        if judged
+        else Skip("too few candidates had occurred before, or logprobs are reported from before the penalty", inconclusive=True)
+    )
+
+
+TELLING_GAP = 0.4
+"""Nats between two candidates below which rounding hides how far a penalty moved them."""
+
+
+def _divided(was: float, now: float, p: float) -> bool:
+    return any(abs(now - right) <= 2 * LOGPROB_TOLERANCE for right in (was / p, was * p))
 
 
 ENOUGH_MOVES = 4

@@ -86,5 +86,5 @@ def _has_surrogate(value: object) -> bool:
 
 @clause("reply.independent", of="among-others")
 def reply_does_not_depend_on_its_neighbours(pair: Group) -> Outcome:
-    """The same request alone, and at the same time as others."""
+    """The same request alone, and at the same time as others; where the two differ, alone once more, which must repeat itself."""
     return same_pair(pair, ("the request alone", "of the same request among others"))

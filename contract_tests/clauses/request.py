@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
-from contract_tests.clauses.shared import NOT_MINE, acceptance_of, accepted, refusal_of
+from contract_tests.clauses.shared import NOT_MINE, acceptance_of, accepted, is_loading, refusal_of
 from contract_tests.observation import MISSING, Observation
 
 
@@ -11,7 +11,7 @@ from contract_tests.observation import MISSING, Observation
 def valid_request_is_answered(seen: Observation) -> Outcome:
     if seen.case.faulty or seen.case.about.startswith(("parameters.", "headers.", "request.")):
         return NOT_MINE
-    if seen.status == 503 and "estimated_time" in seen.text:
+    if is_loading(seen):
         return Skip("the model is loading (judged by headers.wait-for-model)")
     if seen.case.about == "recorded" and 400 <= seen.status < 500:
         return Skip("what was recorded as refused may have its reasons: a model that does not exist, a limit, a token")
@@ -27,11 +27,26 @@ def inputs_alone_are_answered_with_json(seen: Observation) -> Outcome:
     return Violation("a body that is JSON", seen.brief) if seen.document is MISSING else None
 
 
-for _id in ("request.inputs.required", "request.inputs.type", "request.parameters.type", "request.stream.type"):
+for _id in (
+    "request.inputs.required",
+    "request.inputs.type",
+    "request.parameters.type",
+    "request.stream.type",
+    "request.types.strict",
+):
     clause(_id)(refusal_of(_id))
 
-for _id in ("request.inputs.any-text", "request.parameters.optional"):
+for _id in ("request.inputs.any-text", "request.parameters.optional", "request.null", "request.content-type"):
     clause(_id)(acceptance_of(_id))
+
+
+@clause("request.inputs.long")
+def long_prompt_is_no_server_error(seen: Observation) -> Outcome:
+    if seen.case.about != "request.inputs.long":
+        return NOT_MINE
+    if seen.answered or 400 <= seen.status < 500 or is_loading(seen):
+        return None
+    return Violation("status 200, or a refusal: status 4xx", seen.brief)
 
 
 @clause("request.stream.default")

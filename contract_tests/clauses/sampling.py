@@ -11,8 +11,8 @@ import math
 
 from contract_tests import statistics
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
-from contract_tests.clauses.shared import first_candidates, first_id, reports_final_logprobs, same_pair, same_text
-from contract_tests.observation import ABOVE_ZERO, Group, Json, is_number, numbers, shorten
+from contract_tests.clauses.shared import by_id, first_candidates, first_id, same_pair, same_text
+from contract_tests.observation import ABOVE_ZERO, Group, Json, Observation, is_integer, is_number, numbers, shorten
 
 COLD = 0.01
 """The temperature of the cold extreme: it raises every ratio of probabilities to the 100th power."""
@@ -112,31 +112,6 @@ def other_seeds_draw_otherwise(group: Group) -> Outcome:
 
 
 # ---------------------------------------------------------------- laws
-@clause("parameters.temperature.scales", of="temperature")
-def temperature_divides_the_logits(group: Group) -> Outcome:
-    """Differences of two candidates' logprobs at the first token, greedy and at `temperature` t: final ones shrink by t.
-
-    The third member has `top_k` 1 and tells the convention.
-    """
-    greedy, tempered, top_k_one = group.members
-    t = tempered.asked.get("temperature")
-    raw, scaled = first_candidates(greedy), first_candidates(tempered)
-    shared = sorted(raw.keys() & scaled.keys(), key=lambda number: -raw[number])
-    if len(shared) < 2 or not is_number(t):
-        return Skip("the endpoint does not tell two `top_tokens` with logprobs at the same place")
-    best, *others = shared
-    gaps = [(raw[best] - raw[number], scaled[best] - scaled[number]) for number in others]
-    if all(abs(after * t - before) <= 0.02 + 0.01 * before for before, after in gaps):
-        return None
-    unchanged = all(abs(after - before) <= 0.02 + 0.01 * before for before, after in gaps)
-    if unchanged and not reports_final_logprobs(top_k_one):
-        return Skip("the endpoint reports logprobs from before `temperature`: they tell nothing of it", inconclusive=True)
-    return Violation(
-        f"differences of logprobs divided by {t}: {shorten([round(before / t, 4) for before, _ in gaps])}",
-        shorten([round(after, 4) for _, after in gaps]),
-    )
-
-
 @clause("parameters.do_sample.probabilities", of="first-temperature")
 def draws_follow_the_reported_law(group: Group) -> Outcome:
     """The first member is greedy and tells the law of the first token; the others draw it at one temperature, each with another seed.
@@ -152,7 +127,7 @@ def draws_follow_the_reported_law(group: Group) -> Outcome:
         return Skip("the endpoint does not tell two `top_tokens` with logprobs at the first token")
     null = statistics.tempered(law, temperature)
     others = [statistics.tempered(law, other) for other in ACTS_AS if abs(other - temperature) > 1e-9]
-    if statistics.refuses(ids, null, others):
+    if statistics.refuses(ids, null, others, alpha=statistics.ALPHA / LOOKS):
         told = {str(id): round(probability, 3) for id, probability in null.items()}
         counted = {str(id): ids.count(id) for id in sorted(set(ids), key=ids.count, reverse=True)}
         return Violation(
@@ -165,6 +140,45 @@ def draws_follow_the_reported_law(group: Group) -> Outcome:
         f"{len(ids)} draws do not tell `temperature` {temperature:g} from others: about {needed} would", inconclusive=True
     )
 
+
+@clause("parameters.do_sample.probabilities", of="all-draws")
+def each_token_follows_its_own_law(group: Group) -> Outcome:
+    """Drawn at temperature 1 with nothing else: at each place the reported logprobs are the law of that very draw, under either convention.
+
+    Anytime-valid as ``statistics`` says: one look, over all places of all draws.
+    """
+    places = [place for draw in group.members for place in _places(draw)]
+    if not group.all_generated or not places:
+        return Skip("the endpoint does not tell `top_tokens` with logprobs of its draws")
+    ratios = statistics.log_ratios_of_places(places, READS_AS)
+    ratio = statistics.log_average(ratios)
+    if ratio > -math.log(statistics.ALPHA / LOOKS):
+        rank_one = sum(id == max(law, key=lambda each: law[each]) for id, law in places)
+        expected = sum(max(law.values()) for _, law in places)
+        return Violation(
+            f"draws with the probabilities that are reported: the likeliest token about {expected:.0f} of {len(places)} times",
+            f"{rank_one} times (evidence {math.exp(min(ratio, 700)):.1e} to 1)",
+        )
+    if max(ratios) < -math.log(1000):
+        return None
+    return Skip(f"{len(places)} draws do not tell whether the reported probabilities are theirs", inconclusive=True)
+
+
+def _places(draw: Observation) -> list[tuple[int, dict[int, float]]]:
+    """For each token drawn its id and the probabilities that were reported for its place."""
+    found = []
+    for token, candidates in zip(draw.tokens or [], draw.top_tokens or [], strict=False):
+        law = {id: math.exp(min(value, 0.0)) for id, value in by_id(candidates).items()}
+        if len(law) > 1 and len(law) == len(candidates) and sum(law.values()) <= 1.001 and is_integer(token.get("id")):
+            found.append((token["id"], law))
+    return found
+
+
+LOOKS = 5
+"""Tests that one clause makes in a run, among which its chance of a wrong accusation is divided."""
+
+READS_AS = (0.01, 0.5, 1 / math.log2(math.e), 2.0, math.log2(math.e))
+"""Temperatures at which the draws look to be taken of a server that reports other logprobs than it draws by, log2 for one."""
 
 ACTS_AS = (0.01, 0.5, 1.0, 2.0)
 """Temperatures as which a wrong server may act: greedy, inverted, ignored."""

@@ -42,6 +42,11 @@ def accepted(seen: Observation) -> Outcome:
     return None if seen.answered else Violation("status 200 and generated text", seen.brief)
 
 
+def is_loading(seen: Observation) -> bool:
+    """A 503 of a model that is not ready yet: it tells how long loading takes."""
+    return seen.status == 503 and "estimated_time" in seen.text
+
+
 def refusal_of(id: str) -> Callable[[Observation], Outcome]:
     """The judge of requests that break statement ``id``."""
     return lambda seen: refused(seen) if seen.case.faulty and seen.case.about == id else NOT_MINE
@@ -94,6 +99,14 @@ def told_token(value: Any, what: str) -> Violation | None:
     }
     types = {"id": "an integer", "logprob": "a number", "special": "a boolean", "text": "a string"}
     return first(Violation(f"`{name}` of {what} is {types[name]}", shorten(value[name])) for name, ok in good.items() if not ok)
+
+
+def same_but_for_known_cuts(text: str, joined: str) -> bool:
+    """Equal; or but for a leading space (encoder-decoders), or a character cut at the end."""
+    if text == joined or text.removeprefix(" ") == joined.removeprefix(" "):
+        return True
+    cut = "\N{REPLACEMENT CHARACTER}"
+    return text.rstrip(cut) == joined.rstrip(cut) and (text.endswith(cut) or joined.endswith(cut))
 
 
 def ids(seen: Observation) -> list[Any] | None:

@@ -46,6 +46,14 @@ def no_raw_line_separators(seen: Observation) -> Outcome:
     return None if any(separator in (seen.generated_text or "") for separator in SEPARATORS) else NOT_MINE
 
 
+@clause("stream.one-line")
+def data_stands_on_one_line(seen: Observation) -> Outcome:
+    if not seen.is_stream or not seen.decoded.events:
+        return NOT_MINE
+    folded = [event.data for event in seen.decoded.events if "\n" in event.data]
+    return Violation("each event's data on one line", shorten(folded[0])) if folded else None
+
+
 @clause("stream.events")
 def each_event_is_a_token(seen: Observation) -> Outcome:
     if not _asked_for_stream(seen) or not seen.is_stream:
@@ -76,20 +84,41 @@ def stream_is_not_cut(seen: Observation) -> Outcome:
     return Violation("`generated_text` on the last event", f"the last event: {shorten(seen.decoded.events[-1].data)}")
 
 
-@clause("stream.incremental")
-def tokens_come_as_they_are_generated(seen: Observation) -> Outcome:
-    """Judged where generation takes long enough to be seen: half a second for at least eight tokens."""
-    if not seen.generated or not seen.is_stream or len(seen.decoded.events) < 8:
-        return NOT_MINE
-    first_at, last_at = seen.decoded.events[0].at, seen.decoded.events[-1].at
-    if last_at < 0.5:
-        return Skip("generation is too fast here to see whether tokens come one by one")
-    if last_at - first_at >= 0.1 * last_at:
+@clause("stream.incremental", of="arrival")
+def tokens_come_as_they_are_generated(group: Group) -> Outcome:
+    """Streams of one token and of many, in turns: what a queue or a busy machine delays, it delays in both.
+
+    Judged where the many take long enough to be seen. All rounds must agree, so that no single delay accuses.
+    """
+    short, long = group.members[::2], group.members[1::2]
+    if not group.all_generated or any(len(seen.decoded.events) < 8 for seen in long):
+        return Skip("no stream of eight tokens came")
+    if any(_comes_bit_by_bit(seen) for seen in long):
         return None
+    if any(not late_at_once(one, many) for one, many in zip(short, long, strict=True)):
+        return Skip("generation is too fast here to see whether tokens come one by one")
+    told = long[-1].decoded.events
     return Violation(
-        f"events spread over the {last_at:.2f} s of the generation",
-        f"all {len(seen.decoded.events)} events within {last_at - first_at:.3f} s at its end",
+        f"the first token of many about as soon as one alone, which takes {short[-1].decoded.events[-1].at:.2f} s",
+        f"all {len(told)} events within {told[-1].at - told[0].at:.3f} s, after {told[0].at:.2f} s, {len(long)} times of {len(long)}",
     )
+
+
+VISIBLE = 0.4
+"""Seconds between a stream of one token and the first event of many, from which something else than noise holds the many back."""
+
+
+def _comes_bit_by_bit(seen: Observation) -> bool:
+    first_at, last_at = seen.decoded.events[0].at, seen.decoded.events[-1].at
+    return last_at >= VISIBLE and last_at - first_at >= 0.1 * last_at
+
+
+def late_at_once(one: Observation, many: Observation) -> bool:
+    """Whether the many tokens came together, long after one token alone would have come."""
+    if not one.decoded.events or not many.decoded.events:
+        return False
+    first_at, last_at = many.decoded.events[0].at, many.decoded.events[-1].at
+    return last_at - first_at < 0.1 * last_at and first_at > 2 * one.decoded.events[-1].at + VISIBLE
 
 
 # ---------------------------------------------------------------- its events
@@ -110,10 +139,8 @@ def index_is_an_integer(seen: Observation) -> Outcome:
     events = _stream_events(seen)
     if not events:
         return NOT_MINE
-    wrong = next((event.get("index", MISSING) for event in events if not is_integer(event.get("index"))), None)
-    return (
-        None if wrong is None and all("index" in event for event in events) else Violation("`index`, an integer", shorten(wrong))
-    )
+    wrong = [event.get("index", MISSING) for event in events if not is_integer(event.get("index"))]
+    return Violation("`index`, an integer", shorten(wrong[0])) if wrong else None
 
 
 @clause("stream.index.counts")

@@ -5,7 +5,7 @@ A probe knows which requests belong together; what they must look like is for th
 
 from __future__ import annotations
 
-from contract_tests.probes import faults, generated, pairs, parameters, sampling, service, twins
+from contract_tests.probes import faults, generated, laws, pairs, parameters, sampling, service, twins
 from contract_tests.probes.run import PROFILES, Probe, Profile, Run
 
 PROBES: tuple[Probe, ...] = (
@@ -20,6 +20,7 @@ PROBES: tuple[Probe, ...] = (
     pairs.send_truncated,
     sampling.send_extremes,
     sampling.send_penalties,
+    laws.send_laws,
     sampling.send_first_tokens,
     sampling.send_draws,
     sampling.send_best_of,
@@ -28,6 +29,7 @@ PROBES: tuple[Probe, ...] = (
     faults.send_faulty_parameters,
     faults.send_hostile_bodies,
     service.send_at_once,
+    service.time_arrivals,
     service.leave_early,
     generated.send_generated,
 )

@@ -63,6 +63,24 @@ def send_stop_sequences(run: Run) -> None:
             for stream in (False, True):
                 stopped = run.ask({"inputs": inputs, "parameters": {**parameters, "stop": stop}, "stream": stream})
                 run.evidence.relate("stop", (base, stopped))
+        literal = _not_literally(base.new_text or "")
+        if literal:
+            run.compare("stop-literal", base, run.ask({"inputs": inputs, "parameters": {**parameters, "stop": literal}}))
+
+
+def _not_literally(text: str) -> list[str]:
+    """Stop sequences that ``text`` does not hold, but would if case did not count, spaces were dropped, or they were expressions."""
+    words = [word for word in text.split() if len(word) > 1 and word.isalpha()]
+    candidates = [
+        *(f" {word[1:]}" for word in words),
+        *(word.swapcase() for word in words),
+        *(f"{word[0]}.*" for word in words),
+        ".",
+        "[a-z]",
+    ]
+    absent = [candidate for candidate in candidates if candidate not in text]
+    kinds = (lambda one: one.startswith(" "), str.isalpha, lambda one: one.endswith(".*"), lambda one: one in (".", "[a-z]"))
+    return [found[0] for kind in kinds if (found := [one for one in absent if kind(one)])][:4]
 
 
 def _stops(base: Observation) -> list[list[str]]:
@@ -93,7 +111,7 @@ def send_truncated(run: Run) -> None:
         return
     inputs = " ".join(strategies.PROMPTS)
     parameters = {**_greedy(run), "max_new_tokens": 3}
-    for size in (1, 5, 4000):
+    for size in (1, 5, 20, 4000) if run.profile.prompts > 1 else (1, 20):
         whole, cut = (
             run.ask({"inputs": inputs, "parameters": {**parameters, **more}, "stream": True}) for more in ({}, {"truncate": size})
         )

@@ -6,6 +6,7 @@ from itertools import islice
 
 from contract_tests import strategies
 from contract_tests.exchange import Case
+from contract_tests.observation import Observation, is_integer
 from contract_tests.probes.run import Run, probe
 
 FEW = {"max_new_tokens": 4}
@@ -18,10 +19,12 @@ def send_the_page_example(run: Run) -> None:
     run.ask({"inputs": strategies.PROMPTS[1], "parameters": FEW})
     run.ask({"inputs": strategies.PROMPTS[1], "parameters": FEW, "stream": False})
     run.ask({"inputs": strategies.PROMPTS[1], "parameters": FEW, "stream": True})
-    run.ask(
-        {"inputs": strategies.PROMPTS[1], "parameters": {**FEW, "no_such_parameter": 1}},
-        about="request.unknown-parameters",
-    )
+    for case in strategies.unusual_requests():
+        run.send(case)
+    long = {"inputs": strategies.LONG_PROMPT, "parameters": {"max_new_tokens": 1}}
+    whole = run.ask(long, about="request.inputs.long")
+    cut = run.ask({**long, "parameters": {"max_new_tokens": 1, "truncate": 8}}, about="request.inputs.long")
+    run.evidence.relate("long-inputs", (whole, cut))
 
 
 @probe("parameters", "each parameter by itself, plain and as a stream")
@@ -73,3 +76,15 @@ def send_headers(run: Run) -> None:
         seedless = {"inputs": strategies.PROMPTS[1], "parameters": run.taken(max_new_tokens=20, do_sample=True, details=True)}
         draws = [run.ask(seedless, about="headers.use-cache.type", headers=(("x-use-cache", "false"),)) for _ in range(3)]
         run.evidence.relate("fresh-draws", draws)
+        _send_told_seed(run, draws[0])
+
+
+def _send_told_seed(run: Run, drawn: Observation) -> None:
+    """The same request with the seed that was told of it."""
+    seed = drawn.detail("seed")
+    if is_integer(seed) and not run.lacks("seed"):
+        again = {**drawn.case.payload, "parameters": {**drawn.asked.parameters, "seed": seed}}
+        members = [drawn, run.ask(again)]
+        if members[1].generated and members[1].new_text != drawn.new_text:
+            members.append(run.ask(again))
+        run.evidence.relate("told-seed", members)

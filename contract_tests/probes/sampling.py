@@ -22,21 +22,16 @@ def send_extremes(run: Run) -> None:
         "top_k-one": ("parameters.top_k.one", {"top_k": 1}),
         "top_p-small": ("parameters.top_p.small", {"top_p": SMALL}),
         "temperature-cold": ("parameters.temperature.cold", {"temperature": COLD}),
-        "temperature": ("parameters.temperature.scales", {"temperature": 2.0}),
     }
     for inputs in strategies.PROMPTS:
         greedy = run.taken(max_new_tokens=6, details=True, top_n_tokens=5, do_sample=False)
         base = run.ask({"inputs": inputs, "parameters": greedy})
-        top_k_one = _ask_top_k_one(run, inputs)
         for relation, (id, warper) in list(open_extremes.items()):
             if run.lacks(*warper):
                 continue
             drawn = {**greedy, "do_sample": True, **run.taken(seed=choose.randrange(1, 2**63)), **warper}
             warped = run.ask({"inputs": inputs, "parameters": drawn})
-            if relation == "temperature":
-                run.evidence.relate(relation, (base, warped, top_k_one))
-            else:
-                run.compare(relation, base, warped)
+            run.compare(relation, base, warped)
             if run.judged(id):
                 del open_extremes[relation]
         if not open_extremes:
@@ -60,6 +55,14 @@ def send_penalties(run: Run) -> None:
                 continue
             penalized = run.ask({"inputs": inputs, "parameters": {**greedy, name: value}})
             run.evidence.relate(f"penalty-{name}", (base, penalized, top_k_one))
+            if run.profile.prompts == 1:
+                continue
+            if name == "repetition_penalty":
+                gentle = run.ask({"inputs": inputs, "parameters": {**greedy, name: 1.2}})
+                run.evidence.relate(f"penalties-{name}", (base, gentle))
+            else:
+                single, negative = (run.ask({"inputs": inputs, "parameters": {**greedy, name: other}}) for other in (1.0, -2.0))
+                run.evidence.relate(f"penalties-{name}", (base, single, penalized, negative))
 
 
 @probe("nucleus", "draws of a first token under top_k, top_p and typical_p")
@@ -145,20 +148,27 @@ def send_draws(run: Run) -> None:
     if run.lacks("do_sample", "seed"):
         return
     choose = run.random("draws")
-    parameters = run.taken(max_new_tokens=20, details=True)
-    for inputs in choose.sample(strategies.PROMPTS, len(strategies.PROMPTS)):
+    parameters = run.taken(max_new_tokens=40, details=True, top_n_tokens=5)
+    every: list[Observation] = []
+    for visited, inputs in enumerate(choose.sample(strategies.PROMPTS, len(strategies.PROMPTS)), 1):
         greedy = run.ask({"inputs": inputs, "parameters": {**parameters, "do_sample": False}})
         seeds = [choose.randrange(1, 2**63) for _ in range(run.profile.seeds)]
         drawn = [run.ask({"inputs": inputs, "parameters": {**parameters, "do_sample": True, "seed": seed}}) for seed in seeds]
         run.evidence.relate("draws", (greedy, *drawn))
-        if run.judged("parameters.seed.differs") and run.judged("parameters.do_sample.samples"):
-            return
+        every += drawn
+        if (
+            visited >= run.profile.seeds // 2
+            and run.judged("parameters.seed.differs")
+            and run.judged("parameters.do_sample.samples")
+        ):
+            break
+    run.evidence.relate("all-draws", every)
 
 
 @probe("best_of", "the best of two, and the prompt's own tokens")
 def send_best_of(run: Run) -> None:
     choose = run.random("best_of")
-    details = run.taken(max_new_tokens=8, details=True)
+    details = run.taken(max_new_tokens=16, details=True)
     if not run.lacks("best_of", "do_sample"):
         for _ in range(3):
             run.ask({"inputs": choose.choice(strategies.PROMPTS), "parameters": {**details, "best_of": 2, "do_sample": True}})
@@ -169,6 +179,21 @@ def send_best_of(run: Run) -> None:
             run.evidence.relate("prefill-and-stream", (told, streamed))
             longer = {"inputs": f"{inputs} and then some more words", "parameters": {**details, "decoder_input_details": True}}
             run.evidence.relate("prefill-prefix", (told, run.ask(longer)))
+        _read_what_was_drawn(run)
+
+
+def _read_what_was_drawn(run: Run) -> None:
+    """A text drawn at temperature 1, then prompt and text as a prompt: what was generated must be read the same way."""
+    if run.lacks("do_sample", "details"):
+        return
+    for inputs in strategies.PROMPTS[: min(3, run.profile.prompts)]:
+        parameters = run.taken(max_new_tokens=8, details=True, do_sample=True, seed=3)
+        drawn = run.ask({"inputs": inputs, "parameters": parameters})
+        told = run.taken(max_new_tokens=1, details=True, decoder_input_details=True, do_sample=False)
+        if drawn.joined:
+            run.evidence.relate("continued", (drawn, run.ask({"inputs": inputs + drawn.joined, "parameters": told})))
+        if run.judged("details.prefill.agrees"):
+            return
 
 
 @probe("grammar", "text under a grammar")

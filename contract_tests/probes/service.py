@@ -5,7 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from contract_tests import strategies
+from contract_tests.clauses.stream import late_at_once
 from contract_tests.exchange import Case
+from contract_tests.observation import Observation
 from contract_tests.probes.run import Run, probe
 
 AT_ONCE = 4
@@ -27,7 +29,32 @@ def send_at_once(run: Run) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         exchanges = list(pool.map(lambda seen: run.client.send(seen.case), alone))
     for before, exchange in zip(alone, exchanges, strict=True):
-        run.compare("among-others", before, run.evidence.observe(exchange))
+        members = [before, run.evidence.observe(exchange)]
+        if members[0].new_text != members[1].new_text:
+            members.append(run.send(before.case))
+        run.evidence.relate("among-others", members)
+
+
+ROUNDS = 4
+"""Streams of one token and of many that must all say that the many are held back."""
+
+
+@probe("arrival", "streams of one token and of many")
+def time_arrivals(run: Run) -> None:
+    if "stream" in run.without:
+        return
+    members: list[Observation] = []
+    for _ in range(ROUNDS):
+        one, many = (
+            run.ask(
+                {"inputs": strategies.PROMPTS[1], "parameters": run.taken(max_new_tokens=count, do_sample=False), "stream": True}
+            )
+            for count in (1, 48)
+        )
+        members += [one, many]
+        if not late_at_once(one, many):
+            break
+    run.evidence.relate("arrival", members)
 
 
 @probe("disconnect", "clients that leave in mid-stream")

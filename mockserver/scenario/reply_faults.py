@@ -82,6 +82,28 @@ def _plain_answers_as(content_type: str) -> Hooks:
     return Hooks(on_answer=lambda answer: answer if is_stream(answer) else with_content_type(answer, content_type))
 
 
+def _doubled(step: Step, _: Request) -> Step:
+    top = step.top_tokens and tuple(replace(token, logprob=2 * token.logprob) for token in step.top_tokens)
+    return replace(step, token=replace(step.token, logprob=2 * step.token.logprob), top_tokens=top)
+
+
+def _copies(whole: Any, _: Request) -> Any:
+    """Each loser is the winner once more."""
+    others = whole.get("details", {}).get("best_of_sequences")
+    if not others:
+        return whole
+    winner = {"generated_text": whole["generated_text"], **without(whole["details"], "best_of_sequences")}
+    return {**whole, "details": {**whole["details"], "best_of_sequences": [winner for _ in others]}}
+
+
+def _shifted_prefill(inner: Any, _: Request) -> Any:
+    logprobs = [None, *(token["logprob"] for token in inner["prefill"])]
+    return {
+        **inner,
+        "prefill": [{**token, "logprob": logprob} for token, logprob in zip(inner["prefill"], logprobs, strict=False)],
+    }
+
+
 def _sequences(change: Any) -> Hooks:
     """``change`` sees each of ``best_of_sequences``."""
 
@@ -116,6 +138,18 @@ REPLY_FAULTS: tuple[Fault, ...] = (
         "parameters.best_of.best",
         "Returns the sequence with the lower logprobs.",
         reply(_other_loser),
+    ),
+    fault(
+        "best-of-copies",
+        "parameters.best_of.independent",
+        "Gives the same sequence as often as `best_of` says.",
+        reply(_copies),
+    ),
+    fault(
+        "best-of-text-cut",
+        "details.best_of_sequences.agrees",
+        "Cuts the last character off the text of each of `best_of_sequences`.",
+        _sequences(lambda other: {**other, "generated_text": other["generated_text"][:-1]}),
     ),
     fault(
         "best-of-sequence-incomplete",
@@ -175,6 +209,18 @@ REPLY_FAULTS: tuple[Fault, ...] = (
         plain_details(lambda inner, _: {**inner, "prefill": []}),
     ),
     fault(
+        "prefill-text-empty",
+        "details.prefill.text",
+        "Writes no text into `prefill`.",
+        _prefill(lambda token: {**token, "text": ""}),
+    ),
+    fault(
+        "prefill-logprobs-shifted",
+        "details.prefill.agrees",
+        "Gives each token of `prefill` the logprob of the one before it.",
+        plain_details(_shifted_prefill),
+    ),
+    fault(
         "prefill-text-missing",
         "details.prefill.type",
         "Leaves `text` out of `prefill`.",
@@ -187,6 +233,18 @@ REPLY_FAULTS: tuple[Fault, ...] = (
         _prefill(
             lambda token: {**token, "logprob": token["logprob"] and 1.0 - token["logprob"]},
         ),
+    ),
+    fault(
+        "seed-untold",
+        "details.seed.reported",
+        "Does not tell which seed it took, when none was sent.",
+        _seed(lambda told, request: told if request.parameters.seed is not None else None),
+    ),
+    fault(
+        "seed-made-up",
+        "details.seed.reproduces",
+        "Tells another seed than the one it took, when none was sent.",
+        _seed(lambda told, request: told if told is None or request.parameters.seed is not None else told ^ 1),
     ),
     fault(
         "seed-as-string",
@@ -263,6 +321,24 @@ REPLY_FAULTS: tuple[Fault, ...] = (
                 else inner
             ),
         ),
+    ),
+    fault(
+        "top-tokens-without-text",
+        "details.top_tokens.text",
+        "Writes a question mark for the text of each of `top_tokens`.",
+        _top(lambda step: (replace(token, text="?") for token in step.top_tokens)),
+    ),
+    fault(
+        "logprobs-doubled",
+        "parameters.do_sample.probabilities",
+        "Reports twice each logprob, as of a distribution by which it does not draw.",
+        steps(_doubled),
+    ),
+    fault(
+        "top-tokens-too-likely",
+        "details.top_tokens.probabilities",
+        "Reports half of each logprob in `top_tokens`.",
+        _top(lambda step: (replace(token, logprob=token.logprob / 2) for token in step.top_tokens)),
     ),
     fault(
         "top-tokens-short",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 from typing import Any
+
+import jsonschema_rs
 
 from mockserver.errors import InternalError, ValidationError
 from mockserver.messages import Finished, FinishReason, Prefill, Request
@@ -226,6 +230,58 @@ def _penalised_when(name: str) -> Hooks:
     return parameters(lambda request: {"repetition_penalty": 2.0} if getattr(request.parameters, name) else {})
 
 
+def _read_leniently(name: str, value: Any) -> Any:
+    kind = KINDS.get(name)
+    if kind in (int, float) and isinstance(value, bool):
+        return kind(value)
+    if kind in (int, float) and isinstance(value, str) and value.replace(".", "", 1).isdigit():
+        return kind(value)
+    if kind is bool and (value == "true" or (isinstance(value, int) and not isinstance(value, bool))):
+        return bool(value)
+    return value
+
+
+def _null_refused(given: Json) -> Json:
+    for name, value in given.items():
+        if value is None:
+            raise ValidationError(f"`{name}` must not be null")
+    return given
+
+
+LONG_INPUTS = 20_000
+"""Characters from which a prompt is a long one."""
+
+
+def _is_long(payload: Json) -> bool:
+    return isinstance(payload.get("inputs"), str) and len(payload["inputs"]) > LONG_INPUTS
+
+
+def _breaks_on_long(payload: Json) -> Json:
+    if _is_long(payload):
+        raise InternalError
+    return payload
+
+
+def _long_refused(payload: Json) -> Json:
+    if _is_long(payload):
+        raise ValidationError("`inputs` is too long")
+    return payload
+
+
+def _means_nothing(grammar: Json) -> bool:
+    """Whether the value of a grammar is no expression, or no JSON Schema."""
+    kind, value = grammar.get("type"), grammar.get("value")
+    try:
+        if kind == "regex" and isinstance(value, str):
+            re.compile(value)
+        elif kind == "json" and isinstance(value, (str, dict)):
+            schema = json.loads(value) if isinstance(value, str) else value
+            jsonschema_rs.meta.validate(schema)
+    except (ValueError, re.error, jsonschema_rs.ValidationError):
+        return True
+    return False
+
+
 def _bare_refused(payload: Json) -> Json:
     if payload.keys() == {"inputs"}:
         raise ValidationError("`parameters` is missing")
@@ -269,8 +325,27 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         "Answers 500 to a parameter that it does not know.",
         payload_parameters(_breaks_on_unknown),
     ),
+    fault(
+        "types-read-leniently",
+        "request.types.strict",
+        'Reads true and "5" as numbers, and 1 as true.',
+        payload_parameters(lambda given: {name: _read_leniently(name, value) for name, value in given.items()}),
+    ),
+    fault("null-refused", "request.null", "Answers 422 to a parameter that is null.", payload_parameters(_null_refused)),
+    fault(
+        "long-inputs-500",
+        "request.inputs.long",
+        "Answers 500 to a prompt that is very long.",
+        _payload(_breaks_on_long),
+    ),
     *_of_each_parameter(),
     fault("adapter-ignored", "parameters.adapter_id.unknown", "Takes no notice of `adapter_id`.", ignored("adapter_id")),
+    fault(
+        "frequency-penalty-absolute",
+        "parameters.frequency_penalty.scales",
+        "Takes no notice of the sign of `frequency_penalty`.",
+        parameters(lambda request: {"frequency_penalty": abs(request.parameters.frequency_penalty or 0.0)}),
+    ),
     fault("best-of-ignored", "parameters.best_of.sequences", "Takes no notice of `best_of`.", ignored("best_of")),
     fault(
         "prefill-always",
@@ -317,6 +392,12 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         _grammar_unchecked(lambda value: value.get("type") not in ("json", "regex")),
     ),
     fault(
+        "grammar-invalid-ignored",
+        "parameters.grammar.invalid",
+        "Takes no notice of a `grammar` that means nothing.",
+        _grammar_unchecked(_means_nothing),
+    ),
+    fault(
         "grammar-value-missing-accepted",
         "parameters.grammar.value.required",
         "Takes no notice of a `grammar` without a `value`.",
@@ -358,6 +439,12 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         parameters(lambda request: {"repetition_penalty": (request.parameters.repetition_penalty or 0.5) * 2.0}),
     ),
     fault(
+        "repetition-penalty-squared",
+        "parameters.repetition_penalty.divides",
+        "Applies `repetition_penalty` twice.",
+        parameters(lambda request: {"repetition_penalty": (request.parameters.repetition_penalty or 1.0) ** 2}),
+    ),
+    fault(
         "return-full-text-ignored",
         "parameters.return_full_text.prepends",
         "Takes no notice of `return_full_text`.",
@@ -382,6 +469,14 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         "Sees a stop sequence only where it ends with a token.",
         _stop_at_token_ends(),
     ),
+    fault(
+        "stop-any-case",
+        "parameters.stop.literal",
+        "Takes capital and small letters of `stop` for the same.",
+        parameters(
+            lambda request: {"stop": tuple(form for member in request.parameters.stop for form in (member, member.swapcase()))}
+        ),
+    ),
     fault("stop-ignored", "parameters.stop.stops", "Takes no notice of `stop`.", ignored("stop")),
     fault(
         "temperature-ignored",
@@ -392,12 +487,14 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
     fault(
         "temperature-warm",
         "parameters.temperature.cold",
-        "Takes a `temperature` below 0.5 for 0.5.",
-        parameters(
-            lambda request: (
-                {"temperature": max(request.parameters.temperature or 1.0, 0.5)} if request.parameters.temperature else {}
-            )
-        ),
+        "Takes a `temperature` below 0.05 for 1.5.",
+        parameters(lambda request: {"temperature": 1.5} if (request.parameters.temperature or 1.0) < 0.05 else {}),
+    ),
+    fault(
+        "temperature-not-with-others",
+        "parameters.together",
+        "Takes no notice of `temperature` beside `top_k`.",
+        parameters(lambda request: {"temperature": None} if request.parameters.top_k else {}),
     ),
     fault(
         "top-k-ignored",
@@ -437,6 +534,12 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         parameters(lambda request: {"top_p": max(request.parameters.top_p or 1.0, 0.9)} if request.parameters.top_p else {}),
     ),
     fault("truncate-ignored", "parameters.truncate.size", "Takes no notice of `truncate`.", ignored("truncate")),
+    fault(
+        "truncate-after-length",
+        "parameters.truncate.long-inputs",
+        "Refuses a long prompt before `truncate` is looked at.",
+        _payload(_long_refused),
+    ),
     fault(
         "truncate-drops-end",
         "parameters.truncate.right-end",

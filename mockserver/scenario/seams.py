@@ -5,7 +5,7 @@ The clean server walks the same way with nothing at the seams. Knows no fault by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ Frames = Iterator[bytes]
 class Hooks:
     """What is done at each seam, in the order a request passes them. The Request is the one that the client sent."""
 
+    on_headers: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None
+    """the headers of the request, names in lower case: to look at, and to refuse"""
     on_body: Callable[[bytes], bytes] | None = None
     """the bytes of the body"""
     on_payload: Callable[[Any], Any] | None = None
@@ -58,6 +60,7 @@ class Seams:
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         hooks = [fault.make() for fault in faults]
+        self.headers: Callable[[Mapping[str, str]], Mapping[str, str]] = _chain(each.on_headers for each in hooks)
         self.body: Callable[[bytes], bytes] = _chain(each.on_body for each in hooks)
         self.payload: Callable[[Any], Any] = _chain(each.on_payload for each in hooks)
         self.request: Callable[[Request], Request] = _chain(each.on_request for each in hooks)

@@ -141,6 +141,12 @@ STREAM_FAULTS: tuple[Fault, ...] = (
         "Writes characters outside ASCII unescaped, U+2028 too.",
         frames(_unescaped),
     ),
+    fault(
+        "stream-data-folded",
+        "stream.one-line",
+        "Writes the data of an event over several lines.",
+        frames(lambda stream: (piece.replace(b',"logprob"', b',\ndata: "logprob"') for piece in stream)),
+    ),
     fault("stream-done-sentinel", "stream.events", "Ends its streams with [DONE].", frames(_done)),
     fault("stream-not-json", "stream.events", "Begins its streams with an event that is no JSON.", frames(_not_json)),
     fault(

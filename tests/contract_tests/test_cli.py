@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -132,14 +133,26 @@ def test_each_clause_has_one_line_in_the_pages_order(live_mock: str) -> None:
     assert ["reply.object", "stream.index.type", "stream.index.counts"] == lines
 
 
+def unasked_seeds(record: Path) -> list[str]:
+    """The bodies that were sent, sorted, since some are sent at the same time; without a seed that the server itself had told."""
+    told, bodies = set(), []
+    for line in record.read_text().splitlines():
+        exchange = json.loads(line)
+        body = exchange["request"]["body"]
+        parameters = body.get("parameters") if isinstance(body, dict) else None
+        if isinstance(parameters, dict) and json.dumps(parameters.get("seed")) in told:
+            parameters["seed"] = "as told"
+        elif not isinstance(parameters, dict) or "seed" not in parameters:
+            told |= set(re.findall(r'\\"seed\\":(\d+)', json.dumps(exchange["response"])))
+        bodies.append(json.dumps(body))
+    return sorted(bodies)
+
+
 def test_the_same_seed_sends_the_same_requests(live_mock: str, tmp_path: Path) -> None:
-    bodies = []
     for name in ("a", "b"):
         run("check", live_mock, "--profile", "quick", "--seed", "3", "--record", str(tmp_path / name))
-        lines = (tmp_path / name).read_text().splitlines()
-        bodies.append(sorted(json.dumps(json.loads(line)["request"]["body"]) for line in lines))  # some are sent at the same time
 
-    assert bodies[0] == bodies[1]
+    assert unasked_seeds(tmp_path / "a") == unasked_seeds(tmp_path / "b")
 
 
 def test_a_spent_budget_is_told_and_is_no_pass(live_mock: str, tmp_path: Path) -> None:

@@ -7,7 +7,17 @@ import random
 
 import pytest
 
-from contract_tests.statistics import ALPHA, draws_needed, guarded, log_e_value, refuses, tells_apart, tempered
+from contract_tests.statistics import (
+    ALPHA,
+    draws_needed,
+    guarded,
+    log_average,
+    log_e_value,
+    log_ratios_of_places,
+    refuses,
+    tells_apart,
+    tempered,
+)
 
 PEAKED = {place: math.log(p) for place, p in enumerate((0.55, 0.15, 0.08, 0.05, 0.03))}
 FLAT = {place: math.log(p) for place, p in enumerate((0.08, 0.07, 0.06, 0.05, 0.05))}
@@ -78,3 +88,35 @@ def test_draws_of_what_is_not_told_are_left_out() -> None:
 def test_the_guard_is_above_every_probability() -> None:
     assert all(p < guarded(p) for p in (0.0, 0.3, 0.99))
     assert 1.0 == guarded(1.0)
+
+
+# ---------------------------------------------------------------- draws that each have a law of their own
+OTHERS = (0.01, 0.5, 0.7, 2.0, 1.44)
+
+
+def places(seed: int, *, count: int = 150, told_as: float = 1.0) -> list[tuple[int, dict[int, float]]]:
+    """Draws of laws that change from place to place, five tokens of forty told; logprobs are told times ``told_as``."""
+    dice = random.Random(seed)
+    found = []
+    for _ in range(count):
+        whole = tempered(dict(enumerate(dice.gauss(0, 2) for _ in range(40))), 1.0)
+        likeliest = sorted(whole, key=lambda id: -whole[id])[:5]
+        id = dice.choices(list(whole), list(whole.values()))[0]
+        found.append((id, {each: whole[each] ** told_as for each in likeliest}))
+    return found
+
+
+def test_right_servers_are_not_accused_over_all_places() -> None:
+    limit = -math.log(ALPHA)
+
+    assert 0 == sum(log_average(log_ratios_of_places(places(seed), OTHERS)) > limit for seed in range(400))
+
+
+def test_logprobs_by_which_nobody_draws_are_found() -> None:
+    limit = -math.log(ALPHA)
+
+    assert all(log_average(log_ratios_of_places(places(seed, told_as=2.0), OTHERS)) > limit for seed in range(20))
+
+
+def test_what_is_drawn_as_told_speaks_against_each_other_temperature() -> None:
+    assert all(max(log_ratios_of_places(places(seed, count=300), OTHERS)) < -math.log(1000) for seed in range(20))

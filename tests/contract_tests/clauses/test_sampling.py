@@ -105,31 +105,6 @@ RAW = {1: -0.5, 2: -1.5, 3: -2.5, 4: -3.0}
 GREEDY = observed({}, [(1, RAW)])
 
 
-def tempered(t: float, told: dict[int, float]) -> Observation:
-    return observed({"temperature": t, "do_sample": True}, [(1, told)])
-
-
-def test_logprobs_scaled_by_temperature_are_right() -> None:
-    scaled = {n: value / 2 - 0.3 for n, value in RAW.items()}
-
-    assert verdict("parameters.temperature.scales", "temperature", GREEDY, tempered(2.0, scaled), TOP_K_ONE_FINAL) is None
-
-
-def test_raw_logprobs_tell_nothing_of_temperature() -> None:
-    outcome = verdict("parameters.temperature.scales", "temperature", GREEDY, tempered(2.0, RAW), TOP_K_ONE_RAW)
-
-    assert getattr(outcome, "inconclusive", False)
-
-
-@pytest.mark.parametrize("factor", [1.0, 2.0, 0.25], ids=["ignored", "inverted", "squared"])
-def test_a_wrong_temperature_is_found(factor: float) -> None:
-    scaled = {n: value * factor for n, value in RAW.items()}
-
-    assert isinstance(
-        verdict("parameters.temperature.scales", "temperature", GREEDY, tempered(2.0, scaled), TOP_K_ONE_FINAL), Violation
-    )
-
-
 def first_tokens(parameters: dict[str, Any], ids: Sequence[int]) -> list[Observation]:
     return [observed({**parameters, "do_sample": True}, [(n, {n: -0.1})]) for n in ids]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +71,18 @@ class Desk:
         assert self.right_details(**one)["tokens"] != self.right_details(**other)["tokens"]
         return bool(self.details(**one)["tokens"] == self.details(**other)["tokens"])
 
+    def at_once(self, payload: Any) -> list[Any]:
+        """The answers to the same request, eight times at the same time."""
+        with ThreadPoolExecutor(8) as pool:
+            return [answer.json for answer in pool.map(self.broken, [payload] * 8)]
+
+    def left_and_asked(self, payload: Any) -> int:
+        """The status of a request behind one whose stream was left after its first frame."""
+        left = self.broken(payload)
+        next(iter(left.response))
+        left.close()
+        return self.broken(payload).status_code
+
     def stopping(self) -> dict[str, Any]:
         """Parameters under which a stop sequence ends the generation with a token, though not the last of it."""
         tokens = self.right_details()["tokens"]
@@ -92,6 +105,11 @@ def lists(payload: Any) -> list[list[float]]:
     return [[token["logprob"] for token in place] for place in payload]
 
 
+A = {"inputs": "a"}
+JSON = {"content-type": "application/json"}
+FRESH = JSON | {"x-use-cache": "false"}
+LONG: dict[str, Any] = {"inputs": PROMPT, "parameters": {"max_new_tokens": 60}}
+UNSEEDED: dict[str, Any] = {"inputs": PROMPT, "parameters": {"do_sample": True, "max_new_tokens": 20}}
 BAD: dict[str, Any] = {"inputs": PROMPT, "parameters": {"temperature": -1}}
 
 SHOWN: dict[str, Callable[[Desk], bool]] = {
@@ -105,6 +123,18 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "stream-type-unchecked": lambda d: d.status({"inputs": "a", "stream": "yes", "parameters": FEW}) == 200,
     "stream-by-default": lambda d: d.broken({"inputs": "a"}).content_type == "text/event-stream",
     "unknown-parameters-500": lambda d: d.status({"inputs": "a", "parameters": {"other": 1}}) == 500,
+    "types-read-leniently": lambda d: (
+        d.status(payload("top_k", True)) == d.status(payload("seed", "5")) == d.status(payload("details", 1)) == 200
+    ),
+    "null-refused": lambda d: d.status(payload("top_k", None)) == 422,
+    "long-inputs-500": lambda d: d.status({"inputs": "a " * 20_000}) == 500,
+    "truncate-after-length": lambda d: d.status({"inputs": "a " * 20_000, "parameters": {"truncate": 4}}) == 422,
+    "frequency-penalty-absolute": lambda d: d.same({"frequency_penalty": -2.0}, {"frequency_penalty": 2.0}),
+    "grammar-invalid-ignored": lambda d: d.status(payload("grammar", {"type": "regex", "value": "("})) == 200,
+    "repetition-penalty-squared": lambda d: d.details(repetition_penalty=2.0) == d.right_details(repetition_penalty=4.0),
+    "stop-any-case": lambda d: (
+        d.right(**{**FEW, "stop": ["S"]}) == d.right(**FEW) and d.details(stop=["S"])["finish_reason"] == "stop_sequence"
+    ),
     "adapter-ignored": lambda d: d.status({"inputs": "a", "parameters": {"adapter_id": "x"}}) == 200,
     "best-of-ignored": lambda d: "best_of_sequences" not in d.details(best_of=2, do_sample=True),
     "prefill-always": lambda d: d.details()["prefill"] != [],
@@ -139,7 +169,8 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
         and d.details(**d.stopping()) == d.right_details(**d.stopping())
     ),
     "temperature-ignored": lambda d: d.same(DRAWN, {**DRAWN, "temperature": 0.5}),
-    "temperature-warm": lambda d: d.details(temperature=0.01, seed=1) == d.right_details(temperature=0.5, seed=1),
+    "temperature-warm": lambda d: d.details(temperature=0.01, seed=1) == d.right_details(temperature=1.5, seed=1),
+    "temperature-not-with-others": lambda d: d.same({**DRAWN, "top_k": 5}, {**DRAWN, "top_k": 5, "temperature": 1.0}),
     "top-k-ignored": lambda d: d.same({**DRAWN, "top_k": 1}, DRAWN),
     "top-k-plus-one": lambda d: d.details(top_k=1, seed=1) == d.right_details(top_k=2, seed=1),
     "top-n-tokens-ignored": lambda d: "top_tokens" not in d.details(top_n_tokens=2),
@@ -165,6 +196,12 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
         d.details(best_of=2, do_sample=True)["best_of_sequences"][0]["tokens"]
         == d.right_details(best_of=2, do_sample=True)["tokens"]
     ),
+    "best-of-copies": lambda d: (
+        d.details(best_of=2, do_sample=True)["best_of_sequences"][0]["tokens"] == d.details(best_of=2, do_sample=True)["tokens"]
+    ),
+    "best-of-text-cut": lambda d: [
+        other["generated_text"] for other in d.details(best_of=2, do_sample=True)["best_of_sequences"]
+    ] == [other["generated_text"][:-1] for other in d.right_details(best_of=2, do_sample=True)["best_of_sequences"]],
     "best-of-sequence-incomplete": lambda d: (
         "generated_text" not in d.details(best_of=2, do_sample=True)["best_of_sequences"][0]
     ),
@@ -178,8 +215,15 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "generated-tokens-plus-one": lambda d: d.details()["generated_tokens"] == 13 and d.events(**FEW)[-1]["details"][
         "generated_tokens"] == 13,
     "prefill-missing": lambda d: d.details(decoder_input_details=True)["prefill"] == [],
+    "prefill-text-empty": lambda d: {token["text"] for token in d.details(decoder_input_details=True)["prefill"]} == {""},
+    "prefill-logprobs-shifted": lambda d: (
+        [token["logprob"] for token in d.details(decoder_input_details=True)["prefill"]][1:]
+        == [token["logprob"] for token in d.right_details(decoder_input_details=True)["prefill"]][:-1]
+    ),
     "prefill-text-missing": lambda d: [*d.details(decoder_input_details=True)["prefill"][0]] == ["id", "logprob"],
     "prefill-logprob-positive": lambda d: d.details(decoder_input_details=True)["prefill"][1]["logprob"] > 0,
+    "seed-untold": lambda d: d.details(do_sample=True)["seed"] is None and d.details(do_sample=True, seed=5)["seed"] == 5,
+    "seed-made-up": lambda d: d.details(do_sample=True)["seed"] == d.right_details(do_sample=True)["seed"] ^ 1,
     "seed-as-string": lambda d: d.details(**DRAWN)["seed"] == "5" and d.details()["seed"] is None,
     "seed-plus-one": lambda d: d.details(**DRAWN)["seed"] == 6,
     "token-special-missing": lambda d: (
@@ -196,6 +240,13 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
         d.reply(**d.stopping())["generated_text"] + d.stopping()["stop"][0] == d.right(**d.stopping())["generated_text"]
     ),
     "top-tokens-flat": lambda d: isinstance(d.details(top_n_tokens=2)["top_tokens"][0], dict),
+    "top-tokens-without-text": lambda d: {token["text"] for place in d.details(top_n_tokens=2)["top_tokens"] for token in place} == {"?"},
+    "top-tokens-too-likely": lambda d: lists(d.details(top_n_tokens=2)["top_tokens"]) == [
+        [value / 2 for value in place] for place in lists(d.right_details(top_n_tokens=2)["top_tokens"])
+    ],
+    "logprobs-doubled": lambda d: [token["logprob"] for token in d.details()["tokens"]] == [
+        2 * token["logprob"] for token in d.right_details()["tokens"]
+    ],
     "top-tokens-short": lambda d: len(d.details(top_n_tokens=2)["top_tokens"]) == 11,
     "top-tokens-disagree": lambda d: (
         d.details(top_n_tokens=1)["top_tokens"][0][0]["logprob"] < d.details(top_n_tokens=1)["tokens"][0]["logprob"]
@@ -212,6 +263,7 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "stream-blank-lines-missing": lambda d: "\n\n" not in d.stream(),
     "stream-line-separators": lambda d: "\u2028" in d.broken(
         {"inputs": "a\u2028", "stream": True, "parameters": {"return_full_text": True, **FEW}}).get_data(as_text=True),
+    "stream-data-folded": lambda d: d.stream(max_new_tokens=2).count("\ndata:") > d.stream(max_new_tokens=2).count("\n\n"),
     "stream-done-sentinel": lambda d: d.stream().endswith("}\n\ndata: [DONE]\n\n"),
     "stream-not-json": lambda d: d.stream().startswith("data: hello\n\n"),
     "stream-event-after-last": lambda d: d.events(**FEW)[-2:] == [
@@ -252,6 +304,23 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "error-renamed": lambda d: "error" not in d.broken(BAD).json,
     "error-html": lambda d: d.broken(BAD).content_type == "text/html; charset=utf-8" and b"<h1>" in d.broken(BAD).data,
     "error-vague": lambda d: d.broken(BAD).json["error"] == "Invalid request",
+    # ------------------------------------------------------------ service
+    "charset-refused": lambda d: d.broken(A, headers={"content-type": "application/json; charset=utf-8"}).status_code == 415,
+    "wrong-token-accepted": lambda d: [
+        d.broken(A, headers=JSON | headers).status_code for headers in ({}, {"authorization": "Bearer hf_wrong"})
+    ] == [401, 200],
+    "use-cache-refused": lambda d: d.broken(A, headers=JSON | {"x-use-cache": "true"}).status_code == 422,
+    "use-cache-changes-text": lambda d: d.broken(LONG).json != d.broken(LONG, headers=FRESH).json,
+    "use-cache-ignored": lambda d: (
+        d.broken(UNSEEDED, headers=FRESH).json == d.broken(UNSEEDED, headers=FRESH).json
+    ),
+    "wait-for-model-refused": lambda d: d.broken(A, headers=JSON | {"x-wait-for-model": "true"}).status_code == 422,
+    "loading-without-error": lambda d: d.broken(A).json == {"estimated_time": 0.1},
+    "loading-not-waited-for": lambda d: [
+        d.broken(A, headers=JSON | {"x-wait-for-model": "true"}).status_code for _ in range(3)
+    ] == [503, 503, 200],
+    "requests-mixed": lambda d: any(answer != d.clean(LONG).json for answer in d.at_once(LONG)),
+    "leaving-breaks-next": lambda d: d.left_and_asked({**LONG, "stream": True}) == 500,
     "error-then-500": lambda d: [d.broken(each).status_code for each in (BAD, {"inputs": "a"}, {"inputs": "a"})] == [422, 500, 200],
 }  # fmt: skip
 

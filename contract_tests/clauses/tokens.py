@@ -1,0 +1,232 @@
+"""Clauses of the tokens in `details`: `prefill`, `tokens`, `top_tokens`; each by itself, and what they say about each other."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
+from contract_tests.clauses.shared import (
+    LOGPROB_TOLERANCE,
+    NOT_MINE,
+    all_fields,
+    first,
+    good_id,
+    good_logprob,
+    has_fields,
+    is_list,
+    same_but_for_known_cuts,
+    told_token,
+)
+from contract_tests.observation import MISSING, Group, Observation, is_integer, is_number, numbers, objects, shorten
+
+ALTERING = ("temperature", "top_k", "top_p", "typical_p", "grammar", "watermark", "repetition_penalty", "frequency_penalty")
+"""Parameters whose effect some servers report in one place and not in another."""
+
+
+# ---------------------------------------------------------------- prefill
+@clause("details.prefill.type")
+def prefill_has_its_fields(seen: Observation) -> Outcome:
+    if not seen.generated or seen.is_stream or seen.details is None:
+        return NOT_MINE
+    value = seen.detail("prefill")
+    if value is MISSING:
+        return Violation("`prefill` in `details`", shorten(seen.details))
+    return is_list(value, "`prefill`") or first(_prefill_token(item) for item in value)
+
+
+def _prefill_token(value: Any) -> Violation | None:
+    missing = has_fields(value, ("id", "logprob", "text"), "a token of `prefill`")
+    if missing:
+        return missing
+    good = good_id(value["id"]) and isinstance(value["text"], str) and (value["logprob"] is None or is_number(value["logprob"]))
+    return None if good else Violation("an integer `id`, a numeric or null `logprob`, a string `text`", shorten(value))
+
+
+@clause("details.prefill.logprob")
+def prefill_logprobs_are_logarithms_of_probabilities(seen: Observation) -> Outcome:
+    tokens = objects(seen.detail("prefill"))
+    if not seen.generated or not tokens:
+        return NOT_MINE
+    if all(token.get("logprob") is None for token in tokens[1:]) and len(tokens) > 1:
+        return Violation("logprobs behind the first token of `prefill`", "null for all of them")
+    numbers = [token["logprob"] for token in tokens if is_number(token.get("logprob"))]
+    return first(Violation("no logprob above zero", f"{value} in `prefill`") for value in numbers if not good_logprob(value))
+
+
+@clause("details.prefill.text")
+def prefill_texts_are_the_prompts(seen: Observation) -> Outcome:
+    """Judged on prompts in ASCII; spaces aside, which tokenizers write in ways of their own."""
+    tokens = objects(seen.detail("prefill"))
+    texts = [token.get("text") for token in tokens]
+    prompt = _letters(seen.asked.inputs)
+    if not seen.generated or seen.asked.get("truncate") is not None or not seen.asked.inputs.isascii() or not prompt:
+        return NOT_MINE
+    if len(tokens) < 2 or not all(isinstance(text, str) for text in texts):
+        return NOT_MINE  # an encoder-decoder tells the token that its decoder starts with
+    told = _letters("".join(str(text) for text in texts))
+    return None if prompt in told else Violation(f"the prompt in the texts of `prefill`: {shorten(prompt)}", shorten(told))
+
+
+def _letters(text: str) -> str:
+    """``text`` without spaces, nor the letters by which tokenizers write them."""
+    return "".join(text.replace("\u2581", " ").replace("\u0120", " ").replace("\u010a", " ").split()).casefold()
+
+
+@clause("details.prefill.agrees", of="continued")
+def prefill_has_the_logprobs_of_the_generation(pair: Group) -> Outcome:
+    """A text drawn at `temperature` 1, whose logprobs are raw under either convention; then prompt and text as a prompt."""
+    generated, continued = pair.members
+    tokens, prefill = generated.tokens or [], objects(continued.detail("prefill"))
+    logprobs = [(token.get("logprob"), read.get("logprob")) for token, read in zip(tokens, prefill[-len(tokens) :], strict=False)]
+    same = [token.get("id") for token in tokens] == [token.get("id") for token in prefill[-len(tokens) :]]
+    if not pair.all_generated or not tokens or len(prefill) <= len(tokens) or not same:
+        return Skip("the endpoint does not tell the tokens of the prompt, or reads the generated text as other tokens")
+    wrong = [(a, b) for a, b in logprobs if is_number(a) and is_number(b) and abs(a - b) > 2 * LOGPROB_TOLERANCE + 0.05 * abs(a)]
+    if not wrong:
+        return None
+    return Violation(f"logprob {wrong[0][0]} in `prefill`, as when it was generated", f"{wrong[0][1]}")
+
+
+# ---------------------------------------------------------------- tokens
+def _listed(seen: Observation) -> list[Any] | None:
+    """`tokens` of a plain reply, as far as it is a list."""
+    value = seen.detail("tokens")
+    return value if seen.generated and not seen.is_stream and isinstance(value, list) else None
+
+
+@clause("details.tokens.type")
+def tokens_have_all_fields(seen: Observation) -> Outcome:
+    if not seen.generated or seen.is_stream or seen.details is None:
+        return NOT_MINE
+    value = seen.detail("tokens")
+    if value is MISSING:
+        return Violation("`tokens` in `details`", shorten(seen.details))
+    return is_list(value, "`tokens`") or first(
+        has_fields(item, ("id", "logprob", "special", "text"), "a token") for item in value
+    )
+
+
+@clause("details.tokens.id")
+def token_id_is_an_integer(seen: Observation) -> Outcome:
+    return all_fields(_listed(seen), "id", good_id, "`id`, an integer", "token")
+
+
+@clause("details.tokens.id")
+def an_id_has_one_meaning(seen: Observation) -> Outcome:
+    """In `prefill` each token's text stands by itself; in generated text it hangs on its neighbours, and is not judged."""
+    meanings: dict[Any, Any] = {}
+    for token in objects(seen.detail("prefill")) if seen.generated else ():
+        id, text = token.get("id"), token.get("text")
+        if is_integer(id) and meanings.setdefault(id, text) != text:
+            return Violation(f"one text for `id` {id} in `prefill`", shorten([meanings[id], text]))
+    return None if len(meanings) > 1 else NOT_MINE
+
+
+@clause("details.tokens.logprob")
+def token_logprob_is_the_logarithm_of_a_probability(seen: Observation) -> Outcome:
+    return all_fields(
+        seen.token_values if seen.generated else None, "logprob", good_logprob, "`logprob`, a number not above zero", "token"
+    )
+
+
+@clause("details.tokens.special")
+def token_special_is_a_boolean(seen: Observation) -> Outcome:
+    return all_fields(_listed(seen), "special", lambda value: isinstance(value, bool), "`special`, a boolean", "token")
+
+
+@clause("details.tokens.text")
+def token_text_is_a_string(seen: Observation) -> Outcome:
+    return all_fields(_listed(seen), "text", lambda value: isinstance(value, str), "`text`, a string", "token")
+
+
+@clause("details.tokens.join")
+def token_texts_join_to_the_text(seen: Observation) -> Outcome:
+    if not seen.generated or seen.generated_text is None or seen.joined is None or not seen.tokens:
+        return NOT_MINE
+    text, joined = seen.generated_text, seen.joined
+    if seen.asked.get("return_full_text") is not False and text.startswith(seen.asked.inputs) and len(text) > len(joined):
+        text = text.removeprefix(seen.asked.inputs)
+    if same_but_for_known_cuts(text, joined):
+        return None
+    return Violation(f"`generated_text` is what the tokens join to: {shorten(joined)}", shorten(text))
+
+
+# ---------------------------------------------------------------- top_tokens
+@clause("details.top_tokens.type")
+def top_tokens_is_a_list_of_lists(seen: Observation) -> Outcome:
+    value = seen.detail("top_tokens")
+    if not seen.generated or seen.is_stream or value is MISSING or value is None:
+        return NOT_MINE
+    wrong = is_list(value, "`top_tokens`") or first(is_list(item, "each item of `top_tokens`") for item in value)
+    return wrong or first(told_token(token, "a token of `top_tokens`") for item in value for token in item)
+
+
+@clause("details.top_tokens.length")
+def top_tokens_has_a_list_for_each_token(seen: Observation) -> Outcome:
+    value = seen.detail("top_tokens")
+    if not seen.generated or seen.is_stream or not isinstance(value, list) or not value or seen.token_values is None:
+        return NOT_MINE
+    expected = len(seen.token_values)
+    return (
+        None
+        if len(value) == expected
+        else Violation(f"{expected} lists in `top_tokens`, one for each token", f"{len(value)} lists")
+    )
+
+
+@clause("details.top_tokens.probabilities")
+def probabilities_sum_to_at_most_one(seen: Observation) -> Outcome:
+    if not (seen.generated and seen.top_tokens):
+        return NOT_MINE
+    for place, candidates in enumerate(seen.top_tokens, 1):
+        logprobs = numbers(candidate.get("logprob") for candidate in candidates)
+        total = sum(math.exp(min(logprob, 1.0)) for logprob in logprobs or ())
+        if total > 1.01:
+            return Violation("probabilities that sum to at most one", f"{total:.4f} for token {place}: {shorten(candidates)}")
+    return None
+
+
+@clause("details.top_tokens.agrees")
+def top_tokens_agree_with_the_tokens(seen: Observation) -> Outcome:
+    """Judged where logprobs from before and behind the sampling parameters are the same, as there are none."""
+    plain = not any(seen.asked.get(name) is not None for name in ALTERING)
+    if not (seen.generated and seen.top_tokens and seen.tokens and plain):
+        return NOT_MINE
+    pairs = zip(seen.tokens, seen.top_tokens, strict=False)
+    return first(_agrees(place, token, candidates) for place, (token, candidates) in enumerate(pairs, 1) if candidates)
+
+
+def _agrees(place: int, token: dict[str, Any], candidates: list[dict[str, Any]]) -> Violation | None:
+    own = token.get("logprob")
+    if not is_number(own) or not all(is_number(candidate.get("logprob")) for candidate in candidates):
+        return None
+    same = next((candidate["logprob"] for candidate in candidates if candidate.get("id") == token.get("id")), None)
+    if same is not None and abs(same - own) > LOGPROB_TOLERANCE:
+        return Violation(f"logprob {own} of token {place} in its `top_tokens` too", shorten(candidates))
+    if same is None and own > min(candidate["logprob"] for candidate in candidates) + LOGPROB_TOLERANCE:
+        return Violation(f"token {place} with logprob {own} among its `top_tokens`", shorten(candidates))
+    return None
+
+
+@clause("details.top_tokens.text")
+def top_tokens_have_the_texts_of_the_tokens(seen: Observation) -> Outcome:
+    """But for spaces around it, and for halves of characters, which have no text of their own."""
+    if not (seen.generated and seen.top_tokens and seen.tokens):
+        return NOT_MINE
+    judged = False
+    for place, (token, candidates) in enumerate(zip(seen.tokens, seen.top_tokens, strict=False), 1):
+        text = token.get("text")
+        same = next((other.get("text") for other in candidates if other.get("id") == token.get("id")), None)
+        if (
+            not isinstance(text, str)
+            or not isinstance(same, str)
+            or not text.isascii()
+            or not text.strip()
+            or token.get("special") is True
+        ):
+            continue
+        judged = True
+        if _letters(same) != _letters(text):
+            return Violation(f"text {shorten(text)} of token {place} in its `top_tokens` too", shorten(same))
+    return None if judged else NOT_MINE
