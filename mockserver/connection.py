@@ -34,6 +34,7 @@ def reset_when_closed(environ: Mapping[str, Any]) -> None:
     for descriptor in _descriptors():
         with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as one:
             if one.type == socket.SOCK_STREAM and one.family in (socket.AF_INET, socket.AF_INET6) and _is_of(environ, one):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what was written so far goes out first
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
 
 
