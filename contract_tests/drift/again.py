@@ -104,7 +104,7 @@ def ask_again(asked: Iterable[Asking], send: Send) -> Drift:
         for change in _compare(asking.answers, now):
             known = changes.get((change.place, change.now))
             changes[change.place, change.now] = change if known is None else _merge(known, change)
-    return Drift(compared, unanswered, left, list(changes.values()))
+    return Drift(compared, unanswered, left, sorted(changes.values(), key=_rank))
 
 
 def _compare(answers: list[Exchange], now: Exchange) -> Iterator[Change]:
@@ -119,6 +119,12 @@ def _compare(answers: list[Exchange], now: Exchange) -> Iterator[Change]:
             yield Change(in_words(place), was, came - was, 1, now)
             if place in DECISIVE:
                 return
+
+
+def _rank(change: Change) -> tuple[int, str]:
+    """What a client notices first comes first: another status or media type, then fields, headers last."""
+    first, _, _ = change.place.partition(".")
+    return {"status": 0, "content-type": 1, "header": 3}.get(first, 2), change.place
 
 
 def _merge(one: Change, other: Change) -> Change:

@@ -30,6 +30,7 @@ OF_THE_WAY = (
     "x-xss-",
     "x-content-type-options",
     "x-powered-by",
+    "x-robots-tag",
 )
 
 

@@ -41,6 +41,13 @@ def test_a_field_that_is_gone_and_one_that_is_new_are_changes() -> None:
     assert [("reply.a", {"absent"}), ("reply.b", {"integer"})] == [(change.place, change.now) for change in changes]
 
 
+def test_headers_come_last() -> None:
+    recorded, now = exchange({"z": 1}), exchange({"a": 1})
+    now = replace(now, headers=(*now.headers, ("x-compute-type", "cpu")))
+
+    assert ["reply.a", "reply.z", "header.x-compute-type"] == [change.place for change in drift([recorded], now).changes]
+
+
 def test_what_one_of_the_recorded_answers_showed_is_no_change() -> None:
     recorded = [exchange({"seed": 1}), exchange({"seed": None}), exchange({})]
 
