@@ -71,7 +71,17 @@ class ReplyCheck:
             yield "the stream ends without an event that holds `generated_text`"
 
     def _against(self, name: str, value: Any, what: str) -> Iterator[str]:
-        for error in self._schemas[name].iter_errors(value):
+        for error in map(_inmost, self._schemas[name].iter_errors(value)):
             place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path).lstrip(".")
             message = error.message if len(error.message) <= LONGEST else f"{error.message[: LONGEST - 3]}..."
             yield f"{what}{f', `{place}`' if place else ''}: {message}"
+
+
+def _inmost(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError:
+    """What is wrong with the value itself where it may also be null: the schema that is not for null says it."""
+    while isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AnyOf):
+        branches = [branch[0] for branch in error.kind.context if branch and "null" not in branch[0].message[-8:]]
+        if not branches:
+            break
+        error = branches[0]
+    return error

@@ -40,6 +40,7 @@ def test_the_mock_itself_has_nothing_wrong(dialect: str, stream: bool, parameter
         (b'{"text": "a"}', JSON, 'the reply: "generated_text" is a required property'),
         (b'{"generated_text": 5}', JSON, 'the reply, `generated_text`: 5 is not of type "string"'),
         (b'[{"generated_text": "a"}]', JSON, 'is not of type "object"'),
+        (b'{"generated_text": "a", "details": {"tokens": []}}', JSON, 'the reply, `details`: "finish_reason" is a required property'),
         (b"<html>", "text/html", "the media type of the reply is text/html, not application/json"),
         (b"<html>", JSON, "the reply is no JSON: "),
         (b'{"generated_text": "a"}', "", "the media type of the reply is missing"),
