@@ -22,7 +22,7 @@ import tenacity
 
 from contract_tests.budget import Budget
 from contract_tests.deadline import DeadlineTransport, ends_within
-from contract_tests.exchange import Case, Chunk, Exchange, Headers, shortened
+from contract_tests.exchange import LEFT, Case, Chunk, Exchange, Headers, shortened
 from contract_tests.observation import is_number, parse
 
 WAIT = ("x-wait-for-model", "true")
@@ -128,7 +128,7 @@ class Client:
                 status = response.status_code
                 told = tuple((name.lower(), value) for name, value in response.headers.multi_items())
                 parts = response.iter_bytes()
-                failure = self._read(parts if stay else islice(parts, 1), chunks, started, timeout)
+                failure = self._read(parts if stay else islice(parts, 1), chunks, started, timeout) or ("" if stay else LEFT)
         except httpx.HTTPError as error:
             failure = _unended(timeout) if chunks and isinstance(error, httpx.TimeoutException) else _words(error)
         exchange = Exchange(case, self.url, status, told, tuple(chunks), time.monotonic() - started, failure)

@@ -13,6 +13,8 @@ from typing import Any
 from spec.secrets import Masker, is_secret_name, secrets_of_headers
 
 JSON_HEADERS: tuple[tuple[str, str], ...] = (("content-type", "application/json"),)
+LEFT = "the client left on purpose"
+"""``failure`` of a reply that was read no further because the client wanted none of the rest: it shows nothing of the server."""
 Headers = tuple[tuple[str, str], ...]
 RECORDED = "recorded"
 """``about`` of a recorded request without a fault: what its reply lacks may have reasons that the record does not show."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from contract_tests import strategies
 from contract_tests.evidence import Evidence
-from contract_tests.exchange import RECORDED, Case, Exchange
+from contract_tests.exchange import LEFT, RECORDED, Case, Exchange
 from contract_tests.observation import Asked, Observation
 
 OPEN_TWINS = 500
@@ -31,20 +31,25 @@ class Judged:
     count: int
     bodiless: int = 0
     elsewhere: int = 0
+    left: int = 0
 
     @property
     def sentence(self) -> str:
         """For people."""
-        left_out = [(self.bodiless, "whose request has no body in the record"), (self.elsewhere, "of another API or task")]
+        left_out = [
+            (self.bodiless, "whose request has no body in the record"),
+            (self.elsewhere, "of another API or task"),
+            (self.left, "that the client left before the end"),
+        ]
         words = [f"{count} {why}" for count, why in left_out if count]
-        judged = self.count - self.bodiless - self.elsewhere
+        judged = self.count - sum(count for count, _ in left_out)
         return f"judged {judged} of {self.count} recorded exchanges" + (f"; left out: {', '.join(words)}" if words else "")
 
 
 def judge_recordings(read: Callable[[], Iterable[Exchange]], evidence: Evidence) -> Judged:
     """Judge each exchange, then the twins among them. ``read`` gives the exchanges anew each time: they are gone through twice."""
     ours = {exchange.url for exchange in read() if exchange.case.about or "inputs" in Asked(exchange.case.payload).body}
-    count = bodiless = elsewhere = 0
+    count = bodiless = elsewhere = left = 0
     twins = _Twins(evidence)
     for exchange in read():
         count += 1
@@ -52,9 +57,11 @@ def judge_recordings(read: Callable[[], Iterable[Exchange]], evidence: Evidence)
             bodiless += 1
         elif exchange.url not in ours or _is_another_task(exchange.case.payload):
             elsewhere += 1
+        elif exchange.failure == LEFT:
+            left += 1
         else:
             twins.add(evidence.observe(with_purpose(exchange)))
-    return Judged(count, bodiless, elsewhere)
+    return Judged(count, bodiless, elsewhere, left)
 
 
 def _is_another_task(payload: Any) -> bool:

@@ -35,7 +35,7 @@ def send_drawn_twins(run: Run) -> None:
 @probe("long-twins", "longer replies, plain and as a stream")
 def send_long_twins(run: Run) -> None:
     choose = run.random("long-twins")
-    for inputs in strategies.PROMPTS[:2]:
+    for inputs in strategies.PROMPTS[: min(2, run.profile.prompts)]:
         common = run.taken(max_new_tokens=48, details=True, top_n_tokens=2)
         ask_twins(run, {"inputs": inputs, "parameters": common | run.taken(do_sample=False)})
         if not run.lacks("do_sample", "seed"):

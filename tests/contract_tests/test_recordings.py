@@ -305,3 +305,17 @@ def test_the_secrets_of_recorded_requests_are_known_and_in_no_exchange(tmp_path:
 
     assert {"Bearer hf_mine", "hf_mine", "planted"} == secrets
     assert not any(secret in repr(exchange) for secret in secrets)
+
+
+@pytest.mark.parametrize("dialect", ["documented", "hosted"])
+def test_what_a_clean_run_records_is_judged_clean(tmp_path: Path, check_wsgi: Callable[..., dict[str, Any]], dialect: str) -> None:
+    from mockserver import Config, create_app
+
+    file = tmp_path / "record.jsonl"
+    check_wsgi(create_app(Config(dialect=dialect)), dialect=dialect, profile="quick", record=file)
+    evidence = Evidence(clauses_of(dialect))
+    judged = judge_recordings(lambda: read_recording(file), evidence)
+
+    assert [] == [(id, tally.findings[0].violation) for id, tally in evidence.tallies.items() if tally.verdict == "fail"]
+    assert (2, 0, 0) == (judged.left, judged.bodiless, judged.elsewhere)
+    assert 100 < sum(tally.judged > 0 for tally in evidence.tallies.values())
