@@ -33,7 +33,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("client", "dialect", "action"), CASES)
-def test_a_client_does(client: Client, dialect: str, action: str, drive: Drive, mocks: Mocks, results: Results) -> None:
+def test_a_client_shows_what_was_on_the_wire(
+    client: Client, dialect: str, action: str, drive: Drive, mocks: Mocks, results: Results
+) -> None:
     driver = drive(client)
     results.versions[client.name] = driver.versions
     desk = Desk(driver, mocks("--dialect", dialect, *OPTIONS.get(action, ())))

@@ -47,7 +47,11 @@ class Results:
         """Whether every client did every action, was broken, and was tried under every fault."""
         wanted = {(client.name, action.name) for client in CLIENTS for action in ACTIONS}
         tried = {(client.name, trial.fault) for client in CLIENTS for trial in TRIALS}
-        return wanted == self.marks.keys() and tried == self.tried.keys() and {client.name for client in CLIENTS} == self.broken.keys()
+        return (
+            wanted == self.marks.keys()
+            and tried == self.tried.keys()
+            and {client.name for client in CLIENTS} == self.broken.keys()
+        )
 
 
 def mask_versions(page: str) -> str:
@@ -57,7 +61,16 @@ def mask_versions(page: str) -> str:
 
 def render(results: Results) -> str:
     return "\n".join(
-        [HEAD, *_connections(results), *_abilities(results), *_notes(results), *_errors(results), *_faults(results), *_trials(results), ""]
+        [
+            HEAD,
+            *_connections(results),
+            *_abilities(results),
+            *_notes(results),
+            *_errors(results),
+            *_faults(results),
+            *_trials(results),
+            "",
+        ]
     )
 
 
