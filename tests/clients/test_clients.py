@@ -11,7 +11,7 @@ from rig.desk import Desk
 from rig.driver import Driver
 from rig.environments import UnavailableError, make_environment
 from rig.faults import GOOD, TRIALS, Trial, try_out
-from rig.judging import SAYS, judge_answer, judge_error
+from rig.judging import SAYS, judge_answer, judge_end, judge_error
 from rig.roster import CLIENTS, STATUS_CLIENT, Client
 from rig.servers import Mocks
 from rig.table import Results, mask_versions, render
@@ -45,6 +45,8 @@ def test_a_client_shows_what_was_on_the_wire(
     elif action in SAYS:
         mark = judge_error(client, action, outcome)
         results.errors[client.name, action] = outcome.error
+    elif action == "end":
+        mark = judge_end(client, outcome, desk.wire(desk.sent()))
     else:
         sent = desk.sent()
         mark = judge_answer(client, action, outcome, sent, desk.wire(sent))

@@ -66,5 +66,5 @@ if __name__ == "__main__":
     actions = dict.fromkeys(
         ("plain", "details", "seed", "stop", "grammar", "grammar-json", "validation", "loading", "wait"), generate
     )
-    actions |= dict.fromkeys(("stream", "stream-details", "old-frames", "mid-stream-error"), stream)
+    actions |= dict.fromkeys(("stream", "stream-details", "old-frames", "end", "mid-stream-error"), stream)
     talk(actions | {"newer": chat}, {}, ("haystack-ai", "huggingface_hub"))

@@ -92,5 +92,5 @@ if __name__ == "__main__":
     actions = dict.fromkeys(
         ("plain", "details", "seed", "stop", "grammar", "grammar-json", "validation", "loading", "wait"), whole
     )
-    actions |= dict.fromkeys(("stream", "stream-details", "old-frames", "mid-stream-error"), streamed)
+    actions |= dict.fromkeys(("stream", "stream-details", "old-frames", "end", "mid-stream-error"), streamed)
     talk(actions | {"newer": newer}, {}, ("huggingface_hub",))

@@ -42,7 +42,7 @@ async function generate(ask, options = once) {
 async function stream(ask) {
   const events = [];
   for await (const event of client.streamingRequest(asked(ask), once)) {
-    ask.pieces.push(event.token.text);
+    if (!event.token.special) ask.pieces.push(event.token.text);
     events.push(event);
   }
   const last = events.at(-1);
@@ -64,7 +64,7 @@ async function chat(ask) {
 
 const actions = {
   plain: generate, details: generate, seed: generate, stop: generate, grammar: generate, "grammar-json": generate, validation: generate, loading: generate,
-  stream, "stream-details": stream, "old-frames": stream, "mid-stream-error": stream,
+  stream, "stream-details": stream, "old-frames": stream, end: stream, "mid-stream-error": stream,
   wait: (ask) => generate(ask, {}), // asks again after a 503, 2.x with x-wait-for-model
   newer: major < 4 ? chat : typed,
 };

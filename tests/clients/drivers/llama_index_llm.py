@@ -41,6 +41,6 @@ def chat(ask: Ask) -> Answer:
 
 if __name__ == "__main__":
     actions = dict.fromkeys(("plain", "seed", "stop", "grammar", "grammar-json", "validation", "loading", "wait"), generate)
-    actions |= dict.fromkeys(("stream", "old-frames", "mid-stream-error"), stream)
+    actions |= dict.fromkeys(("stream", "old-frames", "end", "mid-stream-error"), stream)
     cannot = dict.fromkeys(("details", "stream-details"), "gives the text only")
     talk(actions | {"newer": chat}, cannot, ("llama-index-llms-huggingface-api", "huggingface_hub"))

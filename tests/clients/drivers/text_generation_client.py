@@ -29,6 +29,13 @@ def told(reply: Any) -> Answer:
     return {"text": reply.generated_text, "ids": ids, "details": shown(reply.details)}
 
 
+def note(ask: Ask, event: Any, events: list[Any]) -> None:
+    """One event, as the client's own documents read it."""
+    if not event.token.special:
+        ask["pieces"].append(event.token.text)
+    events.append(event)
+
+
 def gathered(ask: Ask, events: list[Any]) -> Answer:
     last = events[-1]
     return {
@@ -46,8 +53,7 @@ def generate(ask: Ask) -> Answer:
 def stream(ask: Ask) -> Answer:
     events = []
     for event in client(ask).generate_stream(ask["prompt"], **parameters(ask)):
-        ask["pieces"].append(event.token.text)
-        events.append(event)
+        note(ask, event, events)
     return gathered(ask, events)
 
 
@@ -63,8 +69,7 @@ async def generate_async(ask: Ask) -> Answer:
 async def stream_async(ask: Ask) -> Answer:
     events = []
     async for event in client(ask, AsyncClient).generate_stream(ask["prompt"], **parameters(ask)):
-        ask["pieces"].append(event.token.text)
-        events.append(event)
+        note(ask, event, events)
     return gathered(ask, events)
 
 
@@ -78,5 +83,5 @@ if __name__ == "__main__":
     actions = dict.fromkeys(
         ("plain", "details", "seed", "stop", "grammar", "grammar-json", "validation", "loading", "wait"), whole
     )
-    actions |= dict.fromkeys(("stream", "stream-details", "old-frames", "mid-stream-error"), streamed)
+    actions |= dict.fromkeys(("stream", "stream-details", "old-frames", "end", "mid-stream-error"), streamed)
     talk(actions | {"newer": newer}, {}, ("text-generation", "huggingface_hub"))

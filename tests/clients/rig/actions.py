@@ -23,6 +23,9 @@ ASK: dict[str, Any] = {
 }
 """What a driver is handed besides the action and the address. Who wants to refuse ``truncate`` must ask the server."""
 
+LAST_WORD = "the end"
+"""What the mock is told to answer where the end token is to follow."""
+
 LONGER: dict[str, dict[str, Any]] = {"grammar-json": {"max_new_tokens": 40}}
 """What an action is asked otherwise: JSON needs room to end."""
 
@@ -45,6 +48,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("stream", "stream", "the text token by token"),
     Action("stream-details", "stream, details", "the same with the finish reason, the number of tokens and their ids"),
     Action("old-frames", "old frames", "a stream with `data:` and no space behind it (`--frames tight`)"),
+    Action("end", "end token", "a stream that ends with the end token, which is not shown as text"),
     Action("seed", "seed", "sampling with a seed"),
     Action("stop", "stop", "a stop sequence"),
     Action("grammar", "grammar", "a regular expression as `grammar`"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rig.actions import ASK, LONGER
+from rig.actions import ASK, LAST_WORD, LONGER
 from rig.driver import Driver, Outcome
 from rig.servers import Mock
 
@@ -21,6 +21,8 @@ class Desk:
             self._mock.control("faults", {"name": "stream-error"})
         if action in ("loading", "wait"):
             self._mock.control(f"models/{ASK['model']}", {"state": "cold"})
+        if action == "end":
+            self._mock.control("scripts", {"rules": [{"prompt": ASK["prompt"], "reply": LAST_WORD}]})
         stop = [self._second_word()] if action == "stop" else []
         question = ASK | LONGER.get(action, {})
         return self._driver.ask(**question, action=action, url=self._mock.url, stop=stop)

@@ -51,6 +51,19 @@ def judge_answer(client: Client, action: str, outcome: Outcome, sent: dict[str, 
     return YES if outcome.ids is not None and "finish_reason" in told else PART
 
 
+def judge_end(client: Client, outcome: Outcome, wire: dict[str, Any]) -> str:
+    """The end token is no text, and what it told of the stream is not lost; where one is not so, the roster says why."""
+    assert outcome.error is None, outcome
+    tokens = wire["details"]["tokens"]
+    assert tokens[-1]["special"]
+    joined, shown = "".join(token["text"] for token in tokens[:-1]), "".join(outcome.pieces)
+    assert shown in (joined, joined + tokens[-1]["text"])
+    told = {name: value for name, value in outcome.details.items() if value is not None}
+    good = shown == joined and told.items() <= wire["details"].items()
+    assert good == ("end" not in client.notes), outcome
+    return YES if good else PART
+
+
 def _shown(client: Client, sent: dict[str, Any], text: str) -> str:
     stops = sent["parameters"].get("stop") or []
     return text.removesuffix(stops[0]) if client.strips_stop and stops else text

@@ -20,6 +20,9 @@ JS_ERRORS = dict.fromkeys(("validation", "loading", "mid-stream-error", "newer")
 JS4_ERRORS = dict.fromkeys(JS_ERRORS, "InferenceClientProviderApiError")
 
 
+SHOWS_END = "shows the text of the end token too"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
     """``errors``: the exception that the client raises for each action that fails.
@@ -56,7 +59,7 @@ def _hub(version: str, *extra: str, asynchronous: bool = False) -> Client:
         told=f"{kind}(model=URL).text_generation(...)",
         errors=HUB_DRIVER | {"newer": HTTP_ERROR} | (dict.fromkeys(silent, "aiohttp.client_exceptions.ClientResponseError")),
         silent=silent,
-        notes=dict.fromkeys(silent, "the exception tells the status, but not the server's sentence"),
+        notes={"end": SHOWS_END} | dict.fromkeys(silent, "the exception tells the status, but not the server's sentence"),
         breaks=("stream-not-json", "stream", "json.decoder.JSONDecodeError"),
     )
 
@@ -126,7 +129,7 @@ CLIENTS: tuple[Client, ...] = (
         errors=HUB_DRIVER | {"newer": HTTP_ERROR},
         breaks=("generated-text-renamed", "plain", "builtins.KeyError"),
         strips_stop=True,
-        notes={"stop": "strips the stop sequence off the end of the text"},
+        notes={"end": SHOWS_END, "stop": "strips the stop sequence off the end of the text"},
     ),
     Client(
         name="llama-index-llms-huggingface-api 0.x",
@@ -135,6 +138,7 @@ CLIENTS: tuple[Client, ...] = (
         told='HuggingFaceInferenceAPI(model_name=URL, task="text-generation").complete(...)',
         errors=HUB_DRIVER | {"newer": HTTP_ERROR},
         breaks=("generated-text-renamed", "plain", "builtins.KeyError"),
+        notes={"end": SHOWS_END},
     ),
     Client(
         name="haystack-ai 2.x",
@@ -143,7 +147,10 @@ CLIENTS: tuple[Client, ...] = (
         told='HuggingFaceAPIGenerator(api_type="text_generation_inference", api_params={"url": URL}).run(...)',
         errors=HUB_DRIVER | {"newer": HTTP_ERROR},
         breaks=("stream-details-missing", "stream", "details"),
-        notes={"details": "without the ids of the tokens"},
+        notes={
+            "details": "without the ids of the tokens",
+            "end": "the finish reason and the number of tokens are lost with the end token",
+        },
     ),
     Client(
         name="outlines 1.x",
@@ -152,6 +159,7 @@ CLIENTS: tuple[Client, ...] = (
         told="outlines.from_tgi(InferenceClient(model=URL))(...)",
         errors=OUTLINES_ERRORS,
         breaks=("grammar-regex-ignored", "grammar", "text"),
+        notes={"end": SHOWS_END},
     ),
     _js(2),
     _js(3),
