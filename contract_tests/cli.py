@@ -138,6 +138,7 @@ def _telling_errors() -> Iterator[None]:
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Ask for no more.  [default: 20000 beyond this machine]")
 @click.option("--rate", type=ABOVE_ZERO, metavar="N", help="At most so many requests a second.")
 @click.option("--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply.")
+@click.option("--wait", type=Finite(min=0, max=LONGEST), default=0.0, metavar="S", help="Wait so long for a server that is starting.")
 @_common
 @_reports
 @click.option("--record", type=FILE, help="Write every exchange, one JSON line each; no Authorization in it.")

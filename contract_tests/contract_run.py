@@ -70,7 +70,7 @@ class ContractRun:
         )
         self.jobs = Jobs(self.run, settings.jobs)
         try:
-            check_reachable(self._client, self._masker)
+            check_reachable(self._client, self._masker, wait=settings.wait)
         except UnreachableError:
             self._close()
             raise

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
+
+import tenacity
 
 from contract_tests.client import Client, asked_to_wait
 from contract_tests.errors import RunError, UnreachableError, UsageError
@@ -35,12 +39,34 @@ def is_local(url: str) -> bool:
     return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1") or (urlsplit(url).hostname or "").startswith("127.")
 
 
-def check_reachable(client: Client, masker: Masker) -> None:
-    """Send the page's own request once; UnreachableError in one sentence, without secrets, when no run makes sense."""
+def check_reachable(client: Client, masker: Masker, *, wait: float = 0.0) -> None:
+    """Send the page's own request; UnreachableError in one sentence, without secrets, when no run makes sense.
+
+    A server that is starting is waited for, up to ``wait`` seconds: until somebody listens nothing is sent, then once a second.
+    """
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(UnreachableError),
+        wait=tenacity.wait_fixed(1.0),
+        stop=tenacity.stop_before_delay(wait),
+        reraise=True,
+    )
     try:
-        _check_reachable(client)
+        _wait_for_listener(client.url, wait)
+        retrying(_check_reachable, client)
     except UnreachableError as error:
         raise UnreachableError(masker.text(str(error))) from None
+
+
+def _wait_for_listener(url: str, seconds: float) -> None:
+    parts = urlsplit(url)
+    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    ending = time.monotonic() + seconds
+    while (left := ending - time.monotonic()) > 0:
+        try:
+            with socket.create_connection(address, timeout=left):
+                return
+        except OSError:
+            time.sleep(min(0.1, left))
 
 
 def _check_reachable(client: Client) -> None:

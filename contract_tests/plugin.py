@@ -34,6 +34,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "endpoint-max-tokens": {"type": int, "metavar": "N", "help": "ask for no more; 20000 beyond this machine unless told"},
     "endpoint-rate": {"type": float, "metavar": "N", "help": "at most so many requests a second"},
     "endpoint-timeout": {"type": float, "default": 30.0, "metavar": "S", "help": "seconds for one reply"},
+    "endpoint-wait": {"type": float, "default": 0.0, "metavar": "S", "help": "wait so long for a server that is starting"},
     "endpoint-without": {"default": "", "metavar": "NAMES", "help": "what the endpoint is known to lack"},
     "endpoint-deviations": {"type": Path, "metavar": "FILE", "help": "TOML file of clauses that are known to fail"},
     "endpoint-strict": {"action": "store_true", "help": "count `should` as failures"},

@@ -44,6 +44,7 @@ class Settings:
     max_tokens: int | None = None
     rate: float | None = None
     timeout: float = 30.0
+    wait: float = 0.0
     select: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     deviations: tuple[Deviation, ...] = ()

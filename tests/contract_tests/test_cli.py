@@ -77,6 +77,24 @@ def test_a_closed_port_is_one_sentence_and_exit_3(closed_port: str) -> None:
     assert f"{closed_port} could not be reached" in done.stderr
 
 
+def test_a_server_that_is_starting_is_waited_for(closed_port: str) -> None:
+    port = closed_port.rstrip("/").rpartition(":")[2]
+    waiting = subprocess.Popen(
+        [sys.executable, "-m", "contract_tests", "check", closed_port, "--wait", "60", "--profile", "quick", "--select", "reply.json"],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert waiting.stdout is not None
+    assert waiting.stdout.readline().startswith(f"checking {closed_port}")  # by now it waits
+    server = subprocess.Popen([sys.executable, "-m", "mockserver", "serve", "--port", port], stdout=subprocess.DEVNULL)
+    try:
+        told, _ = waiting.communicate(timeout=120)
+    finally:
+        server.terminate()
+        server.wait(20)
+
+    assert 0 == waiting.returncode, told
+
+
 def test_a_port_that_speaks_no_http_is_one_sentence_and_exit_3(greeting_port: str) -> None:
     done = run("check", greeting_port)
 
