@@ -169,7 +169,7 @@ function trouble(title, text) {
 
 function tellFigures(figures, total) {
   const rows = { tokens: figures.tokens, "first after": figures.first === null ? null : `${figures.first.toFixed(0)} ms`, total: `${total.toFixed(0)} ms` };
-  if (figures.tokens > 1 && total > figures.first) rows["then a second"] = ((figures.tokens - 1) / (total - figures.first) * 1000).toFixed(0);
+  if (figures.tokens > 1 && total > figures.first) rows["tokens a second"] = ((figures.tokens - 1) / (total - figures.first) * 1000).toFixed(0);
   for (const [name, value] of Object.entries(rows)) {
     if (value) get("figures").append(make("div", {}, make("dt", {}, name), make("dd", {}, String(value))));
   }
