@@ -48,8 +48,8 @@ SHORT = {
     "retry-after-ignored": "ignores Retry-After",
     "retried-in-vain": "retries in vain",
     "retry-storm": "retries without end",
-    "no-back-off": "never waits",
 }
+"""The mock's findings in the words of the table; not those that depend on how fast this machine is (``no-back-off``)."""
 
 
 def try_out(driver: Driver, mock: Mock, trial: Trial) -> str:
