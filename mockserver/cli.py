@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import spec
-from mockserver.config import LONGEST_LOAD, LONGEST_WAIT, Config, ConfigError
+from mockserver.config import LONGEST_LOAD, LONGEST_SENDING, LONGEST_WAIT, Config, ConfigError
 from mockserver.paces import PACES
 
 Command = Callable[..., Any]
@@ -84,6 +84,12 @@ Then:
     "--max-concurrent-requests",
     type=click.IntRange(1, 65_536),
     help="Requests that one worker answers at a time, open streams among them; further ones wait.",
+)
+@_setting(
+    "--send-timeout",
+    type=click.FloatRange(0.1, LONGEST_SENDING),
+    metavar="SECONDS",
+    help="How long a client may take to send a request, or to take a piece of its answer, before it is cut off.",
 )
 @click.option(
     "--fault",

@@ -32,6 +32,10 @@ LONGEST_LOAD = 86_400
 """Seconds that a model may take to load."""
 
 
+LONGEST_SENDING = 3_600
+"""Seconds that a client may be given to send a request."""
+
+
 class ConfigError(ValueError):
     """A Config that cannot be served, said in one sentence."""
 
@@ -91,6 +95,7 @@ class Config:
     workers: int = 1
     server: Literal["granian", "gevent"] = "granian"
     max_concurrent_requests: int = 2048
+    send_timeout: float = 30.0
     engine: Literal["exact", "checkpoint"] = "exact"
     checkpoint: str | None = None
     device: Literal["auto", "cpu", "cuda"] = "cpu"
@@ -129,6 +134,8 @@ class Config:
             raise ConfigError(f"the {self.dialect} dialect has no front door to tell that a model is loading: leave `--cold` out")
         if self.state is not None and self.state.partition("://")[0] not in STATE_SCHEMES:
             raise ConfigError("`--state` is the address of a Redis, such as redis://127.0.0.1:6379/0")
+        if not 0.1 <= self.send_timeout <= LONGEST_SENDING:
+            raise ConfigError(f"`--send-timeout` is seconds, from 0.1 to {LONGEST_SENDING}. Given: {self.send_timeout}")
         if self.max_concurrent_requests < 1:
             raise ConfigError("`--max-concurrent-requests` must be at least 1")
         if not self.models or not all(self.models):

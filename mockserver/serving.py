@@ -20,12 +20,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mockserver.config import Config, ConfigError
+from mockserver.patience import Patience
 
 if TYPE_CHECKING:
-    from multiprocessing.synchronize import Semaphore
+    from multiprocessing.sharedctypes import Synchronized
 
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-    from flask import Flask
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = logging.getLogger("mockserver")
 
 GRACE = 30
 """Seconds that open streams are given to end after SIGTERM or SIGINT."""
@@ -34,6 +36,10 @@ ARENAS = 2
 """Heaps that the C library keeps among all threads of a worker, and not eight for each core: half the memory under load."""
 
 M_ARENA_MAX = -8  # glibc, malloc.h
+
+MOST_CONNECTIONS = 16_384
+OTHER_FILES = 256
+"""Open files that a worker needs beside its connections."""
 
 PATIENCE = 10.0
 """Seconds that a worker waits for one of its own knocks to reach itself and not another."""
@@ -57,14 +63,15 @@ def serve(config: Config) -> None:
     _allow_open_files()
     with closing(reserve(config.host, config.port)) as reserved:
         address, port = reserved.getsockname()[:2]
-        others = multiprocessing.Semaphore(config.workers - 1)
-        load = partial(_load_worker, replace(config, port=port), address, others)
+        silent = multiprocessing.Value("i", config.workers)
+        load = partial(_load_worker, replace(config, port=port), address, silent)
         (_serve_by_gevent if config.server == "gevent" else _serve_by_granian)(config, address, port, load)
 
 
 def _serve_by_granian(config: Config, address: str, port: int, load: Callable[[], WorkerApp]) -> None:
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
     def load_anew() -> WorkerApp:
@@ -84,7 +91,9 @@ def _serve_by_granian(config: Config, address: str, port: int, load: Callable[[]
         interface=Interfaces.WSGI,
         workers=config.workers,
         blocking_threads=config.max_concurrent_requests,
-        backpressure=config.max_concurrent_requests,
+        backpressure=_most_connections(),
+        http1_settings=HTTP1Settings(header_read_timeout=round(config.send_timeout * 1000)),
+        respawn_failed_workers=True,
         log_level=LogLevels.critical,  # what it has to say of our own shutting down is no news
         log_dictconfig=LOGGING,
         backlog=max(1024, config.max_concurrent_requests),
@@ -121,6 +130,16 @@ def _allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def _most_connections() -> int:
+    """How many may be open at a time; idle and half-open ones must keep nobody out, so there are many more than requests."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else max(64, min(MOST_CONNECTIONS, soft - OTHER_FILES))
+    return 1024
+
+
 def reserve(host: str, port: int) -> socket.socket:
     """A socket that holds the address, a free port for port 0, without listening on it.
 
@@ -145,8 +164,8 @@ def reserve(host: str, port: int) -> socket.socket:
 class WorkerApp:
     """The app of one worker process, that knows when it has been asked something."""
 
-    def __init__(self, app: Flask) -> None:
-        self._app = app.wsgi_app
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
         self.asked = False
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -154,15 +173,19 @@ class WorkerApp:
         return self._app(environ, start_response)
 
 
-def _load_worker(config: Config, address: str, others: Semaphore) -> WorkerApp:
+def _load_worker(config: Config, address: str, silent: Synchronized[int]) -> WorkerApp:
     """The app, in the worker's own process. Threads begin here and not in the parent, which is about to fork more workers."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # requests are the threads; read when numpy is first imported, just below
     _share_heaps()
     from mockserver.app import create_app
 
     logging.captureWarnings(True)
-    app = WorkerApp(create_app(config))
-    threading.Thread(target=_announce, args=(config, address, app, others), daemon=True).start()
+    app = WorkerApp(create_app(config).wsgi_app)
+    if config.server == "gevent":  # granian looks after heads itself, and does not tell an app from which port a client speaks
+        patience = Patience(config.send_timeout)
+        app = WorkerApp(patience.over(app))
+        patience.start()
+    threading.Thread(target=_announce, args=(config, address, app, silent), daemon=True).start()
     return app
 
 
@@ -173,8 +196,11 @@ def _share_heaps() -> None:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
 
 
-def _announce(config: Config, address: str, app: WorkerApp, others: Semaphore) -> None:
-    """Once every worker has answered, the last says where we listen: a worker that has not may miss the signal to end."""
+def _announce(config: Config, address: str, app: WorkerApp, silent: Synchronized[int]) -> None:
+    """Once every worker has answered, the last says where we listen: a worker that has not may miss the signal to end.
+
+    One that comes later takes the place of one that was killed. ``silent`` counts those that have not answered yet.
+    """
     from http.client import HTTPConnection
 
     knock_at = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 (compared, not bound)  # nosec B104
@@ -186,7 +212,12 @@ def _announce(config: Config, address: str, app: WorkerApp, others: Semaphore) -
                 connection.getresponse().read()
             except OSError:
                 time.sleep(0.01)
-    if not others.acquire(block=False):
+    with silent.get_lock():
+        silent.value -= 1
+        left = silent.value
+    if left < 0:
+        log.warning("a worker ended unexpectedly, and another has taken its place")
+    elif left == 0:
         host = f"[{config.host}]" if ":" in config.host else config.host
         with suppress(OSError):  # nobody may be listening to us
             sys.stdout.write(f"listening on http://{host}:{config.port}\n")

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any, Literal
 from urllib.parse import quote
 
-from mockserver.errors import TooLargeError, UnsupportedMediaTypeError, ValidationError
+from mockserver.errors import BadJsonError, TooLargeError, UnsupportedMediaTypeError, ValidationError
 from mockserver.messages import Grammar, Parameters, Request
 from mockserver.wire.contract import Contract
 from mockserver.wire.headers import HeaderSource, Wishes, read_wishes
@@ -38,11 +38,14 @@ def read_body(read: Callable[[int], bytes], content_length: int | None) -> bytes
         if len(pieces[0]) == content_length:
             return pieces[0]
     size = sum(map(len, pieces))
-    while piece := read(PIECE):
-        pieces.append(piece)
-        size += len(piece)
-        if size > LARGEST_BODY:
-            raise _too_large()
+    try:
+        while piece := read(PIECE):
+            pieces.append(piece)
+            size += len(piece)
+            if size > LARGEST_BODY:
+                raise _too_large()
+    except OSError:  # as gunicorn calls it when a client goes away, or sends chunks that are none
+        raise BadJsonError("The request body broke off, or its chunks are none") from None
     return b"".join(pieces)
 
 
