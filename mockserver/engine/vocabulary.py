@@ -22,6 +22,9 @@ KNOWN_TEXTS = 64
 LONGEST_KNOWN = 16_384
 """Characters of the longest of them."""
 
+KNOWN_WORDS = 512
+"""Words whose tokens the tokenizer remembers."""
+
 
 class Vocabulary:
     """A byte-level BPE with one special token, the end token ``</s>``; there is no begin token.
@@ -34,6 +37,8 @@ class Vocabulary:
 
         tokenizer: Tokenizer = Tokenizer.from_str(tokenizer_json)
         tokenizer.encode_special_tokens = True  # "</s>" written in a prompt is five characters, not the end token
+        # its memory of words grows to 10,000, however long they are: megabytes, for a few microseconds a prompt
+        tokenizer.model._resize_cache(KNOWN_WORDS)
         self._tokenizer = tokenizer
         self._encode_again = lru_cache(KNOWN_TEXTS)(self._encode)
         self.json = tokenizer_json

@@ -151,6 +151,7 @@ def test_a_killed_worker_cuts_its_streams_and_no_others(server: str) -> None:
                     response.read()
             else:
                 assert b'"generated_text":"' in response.read().splitlines()[-2]
+            response.close()
             connection.close()
         assert {200} == {ask(port) for _ in range(20)}
         while len(workers_of(process) - {victim}) < 2:  # another takes its place
