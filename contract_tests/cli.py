@@ -477,20 +477,25 @@ def load(
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="A.json B.json ...", type=EXISTING)
 @click.option("--all", "everything", is_flag=True, help="Show the clauses on which all agree as well.")
+@click.option("--html", type=FILE, help="Write the comparison as one self-contained HTML page.")
 @click.option("--markdown", type=FILE, help="Write the comparison as Markdown.")
-def compare(files: tuple[Path, ...], everything: bool, markdown: Path | None) -> None:
+def compare(files: tuple[Path, ...], everything: bool, html: Path | None, markdown: Path | None) -> None:
     """Put the results of several endpoints side by side.
 
     \b
     textgen-contract compare mine.json vendor.json
     """
     from contract_tests.report import compare as comparison
+    from contract_tests.report.compare_html import to_html
     from contract_tests.report.results_file import read_result
 
     with _telling_errors():
+        check_writable(html, markdown)
         found = comparison.compare([read_result(path) for path in files])
         # in a file or a pipe a table need not fit a screen
         comparison.print_comparison(found, Console(width=None if sys.stdout.isatty() else 200), everything=everything)
+        if html:
+            html.write_text(to_html(found, everything=everything), encoding="utf-8")
         if markdown:
             markdown.write_text(comparison.to_markdown(found, everything=everything), encoding="utf-8")
 

@@ -40,6 +40,7 @@ class Column:
     version: str
     seed: int
     ending: str
+    verdict: str
     counts: Counter[str]
 
 
@@ -56,6 +57,11 @@ class Row:
     @property
     def differs(self) -> bool:
         return len(set(self.outcomes)) > 1
+
+    @property
+    def tells(self) -> bool:
+        """Whether it tells the endpoints apart, or one of them violates it or leaves it open."""
+        return self.differs or not set(self.outcomes) <= {"pass", "skip"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,7 @@ def _column(place: int, result: dict[str, Any]) -> Column:
         version=result["tool"]["version"],
         seed=result["seed"],
         ending=ending(result),
+        verdict=result["summary"]["verdict"],
         counts=Counter(kinds(result)),
     )
 
@@ -126,7 +133,7 @@ def _summary(comparison: Comparison, shown: int) -> str:
 
 def _shown(comparison: Comparison, *, everything: bool) -> list[Row]:
     """All rows, or those that differ or that some endpoint violates."""
-    return [row for row in comparison.rows if everything or row.differs or not set(row.outcomes) <= {"pass", "skip"}]
+    return [row for row in comparison.rows if everything or row.tells]
 
 
 def to_markdown(comparison: Comparison, *, everything: bool = False) -> str:

@@ -50,9 +50,9 @@ class Section:
 
 def to_html(result: dict[str, Any]) -> str:
     """The page of a result as results.json holds it. Pure: the same result gives the same page."""
-    style, script = _part("page.css"), _part("page.js")
+    style, script = part("page.css"), part("page.js")
     outcomes = kinds(result)
-    page = _template().render(
+    page = template("page.html.jinja").render(
         result=result,
         ending=ending(result),
         counts=_counts(outcomes),
@@ -60,14 +60,15 @@ def to_html(result: dict[str, Any]) -> str:
         sections=list(_sections(result, outcomes)),
         style=Markup(style),  # noqa: S704 (our own file)  # nosec B704
         script=Markup(script),  # noqa: S704 (our own file)  # nosec B704
-        policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
+        policy=f"default-src 'none'; style-src '{digest(style)}'; script-src '{digest(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'",
     )
     return page + "\n"
 
 
 @cache
-def _template() -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """The template of that file name, escaping all that it shows."""
     environment = jinja2.Environment(
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -79,14 +80,16 @@ def _template() -> jinja2.Template:
     environment.globals["request_text"] = _request_text
     environment.filters |= {"brief": _brief, "seconds": _seconds, "line_ends": _line_ends, "quoted": _quoted}
     environment.filters |= {"with_code": _with_code, "breakable": _breakable}
-    return environment.from_string(_part("page.html.jinja"))
+    return environment.from_string(part(name))
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """The text of one of the files that a page is made of."""
     return files("contract_tests.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """How a content security policy names a style or a script of the page itself."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 

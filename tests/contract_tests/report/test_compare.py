@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import copy
 import io
+import re
+from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from contract_tests.report.compare import compare, print_comparison, to_markdown
+from contract_tests.report.compare_html import to_html
 
 
 def other(result: dict[str, Any]) -> dict[str, Any]:
@@ -69,3 +73,50 @@ def test_one_result_and_many_are_compared_too(result: dict[str, Any]) -> None:
     assert "Z" == compare([result] * 30).columns[25].letter
     assert 30 == len({column.letter for column in compare([result] * 30).columns})
     assert () == compare([]).rows
+
+
+# ---------------------------------------------------------------- as a page
+SHOWN = "[...document.querySelectorAll('tbody tr')].filter(row => row.offsetParent !== null).length"
+
+
+@pytest.fixture
+def opened(page: Any, result: dict[str, Any], tmp_path: Path) -> Any:
+    file = tmp_path / "compared.html"
+    hostile = other(result)
+    hostile["endpoint"]["url"] = "http://x.test/</style><script>window.hacked = 1</script><img src=https://evil.example/>"
+    file.write_text(to_html(compare([result, other(result), hostile])), encoding="utf-8")
+    page.resize(1280)
+    page.open(file.as_uri())
+    page.address = file.as_uri()
+    return page
+
+
+def test_the_page_asks_nobody_for_anything_and_runs_no_script(opened: Any) -> None:
+    assert [opened.address] == opened.requests
+    assert [] == opened.complaints
+    assert opened.run("window.hacked") is None
+    assert 0 == opened.run("document.scripts.length")
+
+
+def test_the_page_shows_what_tells_them_apart_and_the_rest_on_demand(opened: Any, result: dict[str, Any]) -> None:
+    rows = compare([result, other(result)]).rows
+    assert sum(row.tells for row in rows) == opened.run(SHOWN)
+
+    opened.run("document.getElementById('all').click()")
+
+    assert len(rows) == opened.run(SHOWN)
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_the_page_with_three_endpoints_never_scrolls_sideways(opened: Any, width: int) -> None:
+    opened.resize(width)
+
+    assert opened.run("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_the_page_holds_all_that_is_asked_for(result: dict[str, Any]) -> None:
+    comparison = compare([result, other(result)])
+
+    assert " checked>" not in to_html(comparison)
+    assert " checked>" in to_html(comparison, everything=True)
+    assert len(comparison.rows) == len(re.findall("<tr", to_html(comparison))) - 1
