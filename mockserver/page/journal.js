@@ -85,8 +85,8 @@ function rowOf(entry) {
       make("p", { class: "line" },
         make("button", { type: "button", onclick: () => fillRequest(entry.path, entry.body) }, "Put into the form"),
         typeof entry.body?.inputs === "string" && entry.body.inputs ? make("button", { type: "button", onclick: () => prepareRule(entry.body.inputs) }, "Tell the answer to this") : null),
-      make("pre", {}, JSON.stringify(entry.body, null, 2)),
-      make("pre", { class: "soft" }, Object.entries(entry.headers).map(([name, value]) => `${name}: ${value}`).join("\n")))));
+      make("pre", { tabindex: "0", "aria-label": "body" }, JSON.stringify(entry.body, null, 2)),
+      make("pre", { class: "soft", tabindex: "0", "aria-label": "headers" }, Object.entries(entry.headers).map(([name, value]) => `${name}: ${value}`).join("\n")))));
 }
 
 const findingOf = (finding) => make("li", { class: "note warn" }, make("b", {}, finding.name), ` ${finding.sentence} (request ${finding.requests.join(", ")}).`);
