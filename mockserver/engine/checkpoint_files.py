@@ -65,7 +65,7 @@ class CheckpointVocabulary(Vocabulary):
         except Exception as error:  # tokenizers raises no narrower class
             raise CheckpointError(f"{directory / 'tokenizer.json'} cannot be read: {first_line(error)}") from error
 
-    def encode(self, text: str) -> list[int]:
+    def _encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text).ids
         return ids
 

@@ -40,7 +40,6 @@ class Vocabulary:
         # its memory of words grows to 10,000, however long they are: megabytes, for a few microseconds a prompt
         tokenizer.model._resize_cache(KNOWN_WORDS)
         self._tokenizer = tokenizer
-        self._encode_again = lru_cache(KNOWN_TEXTS)(self._encode)
         self.json = tokenizer_json
         self.size: int = tokenizer.get_vocab_size()
         ids = tokenizer.get_vocab()
@@ -60,7 +59,7 @@ class Vocabulary:
 
     def encode(self, text: str) -> list[int]:
         """Token ids of any text without lone surrogates; never a special token. Prompts asked again are not read again."""
-        return [*(self._encode_again if len(text) <= LONGEST_KNOWN else self._encode)(text)]
+        return [*_encode_again(self, text)] if len(text) <= LONGEST_KNOWN else self._encode(text)
 
     def _encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
@@ -108,6 +107,11 @@ class TextStream:
         text = self._utf8.decode(b"", final=True)
         self._utf8.reset()
         return text
+
+
+@lru_cache(KNOWN_TEXTS)
+def _encode_again(vocabulary: Vocabulary, text: str) -> list[int]:
+    return vocabulary._encode(text)
 
 
 def _utf8() -> codecs.IncrementalDecoder:
