@@ -123,6 +123,22 @@ def test_true_is_not_one(textgen_mock: TextgenMock) -> None:
 # ---------------------------------------------------------------- without pytest, without a socket
 
 
+def test_two_tests_may_share_one_mock(textgen_mock: TextgenMock) -> None:
+    one, other = textgen_mock.scope("one"), textgen_mock.scope("other")
+    one.script(reply="first")
+    other.script(reply="second")
+    other.fault("http-500")
+    client = textgen_mock.app.test_client()
+    came = [client.post("/", json={"inputs": "a"}, headers=headers) for headers in (one.headers, other.headers, other.headers)]
+
+    assert ["first", None, "second"] == [reply.get_json().get("generated_text") for reply in came]
+    assert (1, 2, 3) == (len(one.requests), len(other.requests), len(textgen_mock.requests))
+    other.assert_called(prompt="a", times=2)
+    other.reset()
+    assert (1, 0) == (len(one.requests), len(other.requests))
+    assert "first" == client.post("/", json={"inputs": "a"}, headers=one.headers).get_json()["generated_text"]
+
+
 def test_it_is_a_context_manager() -> None:
     with TextgenMock(models=("a/b",)) as mock:
         assert "a/b" == httpx.get(f"{mock.url}/info").json()["model_id"]
