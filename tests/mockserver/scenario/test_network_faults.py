@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -155,3 +156,12 @@ def test_a_plain_reply_is_not_touched_by_what_happens_to_streams() -> None:
     names = [fault.name for fault in NETWORK_FAULTS if fault.name.startswith(("stream-", "frames-"))]
 
     assert {clean(payload)} == {ask(name, payload).data for name in names}
+
+
+def test_the_page_of_told_answers_lists_them_all() -> None:
+    page = Path(__file__).parents[3] / "docs" / "told-answers.md"
+    if not page.is_file():
+        pytest.skip("the documents are not here")
+
+    listed = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    assert not {f"| `{fault.name}` | {fault.sentence} |" for fault in NETWORK_FAULTS} - {*listed}
