@@ -40,6 +40,8 @@ class CheckpointModel:
     ``max_tokens`` is how many tokens it can read, None where the checkpoint does not say.
     """
 
+    at_once = False  # contexts are read one by one, and what was read for one is kept for its next token
+
     def __init__(self, reader: Reader, vocabulary: CheckpointVocabulary, *, max_tokens: int | None, device: str) -> None:
         self._reader = reader
         self.vocabulary = vocabulary

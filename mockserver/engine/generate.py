@@ -29,7 +29,10 @@ from mockserver.sampler import Chain, raw_logprob
 
 
 class LanguageModel(Protocol):
-    """What the loop asks of a model."""
+    """What the loop asks of a model; ``at_once`` says whether several contexts at once cost less than one after the other."""
+
+    @property
+    def at_once(self) -> bool: ...
 
     @property
     def vocabulary(self) -> Vocabulary: ...
@@ -49,6 +52,9 @@ def generate(plan: Plan, model: LanguageModel, *, sequence: int = 0) -> Iterator
 
 def generate_all(plan: Plan, model: LanguageModel) -> Iterator[list[Prefill | Step]]:
     """Every sequence of ``plan``, the next tokens of all of them computed at once: the same steps as one by one."""
+    if not model.at_once:
+        yield from (list(generate(plan, model, sequence=sequence)) for sequence in range(plan.best_of))
+        return
     prefill = _read(plan, model)
     writers = [_Writer(plan, model.vocabulary, sequence) for sequence in range(plan.best_of)]
     made: list[list[Prefill | Step]] = [[prefill] for _ in writers]

@@ -43,6 +43,8 @@ class UnknownAdapter(KeyError):  # noqa: N818 (what it says is what is wrong)
 class Model:
     """One voice of the model, ready on one backend. Make it by :meth:`load`; it holds no state between calls."""
 
+    at_once = True
+
     def __init__(self, weights: Weights, backend: Backend) -> None:
         self._forward = backend.prepare(weights)
         self.window = weights.window

@@ -31,6 +31,8 @@ SHOWN = 60
 class ToldModel:
     """``model`` with the words put into its mouth: ``ids`` after a prompt of ``prompt_length`` tokens, then the end token."""
 
+    at_once = True
+
     def __init__(self, model: LanguageModel, ids: Sequence[int], *, prompt_length: int, lead: int) -> None:
         self._model = model
         self._ids = ids

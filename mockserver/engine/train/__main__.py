@@ -70,8 +70,8 @@ def continuation(model: Model, vocabulary: Vocabulary, prompt: str, limit: int =
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m mockserver.engine.train", description=__doc__)
     parser.add_argument("--out", type=Path, default=FOLDER, help="the folder to write into (default: the shipped weights)")
-    parser.add_argument("--documents", type=int, default=170_000, help="how many documents of the corpus are read")
-    parser.add_argument("--steps", type=int, default=14_000, help="how many batches are learned")
+    parser.add_argument("--documents", type=int, default=220_000, help="how many documents of the corpus are read")
+    parser.add_argument("--steps", type=int, default=18_000, help="how many batches are learned")
     parser.add_argument("--size", type=int, default=SIZE, help="how many tokens the vocabulary may have")
     return parser.parse_args()
 

@@ -16,30 +16,32 @@ Rules = Mapping[str, tuple[str, ...]]
 
 LIKELY = 1.5  # above 1, the alternatives written first are likelier
 KINDS: tuple[tuple[str, int], ...] = (  # of 100 documents
-    ("prose", 41),
+    ("prose", 37),
     ("statement", 3),
-    ("question_answer", 12),
+    ("question_answer", 13),
     ("introduction", 4),
     ("service", 9),
     ("verse", 1),
     ("code", 7),
     ("json", 5),
     ("chat", 3),
-    ("german", 3),
-    ("french", 2),
-    ("spanish", 2),
+    ("german", 4),
+    ("french", 3),
+    ("spanish", 3),
     ("polish", 2),
     ("chinese", 2),
     ("japanese", 2),
     ("hindi", 1),
     ("arabic", 1),
 )
-CUT, STRANGE, ASKED = (
+CUT, STRANGE, ASKED, SHOWN = (
     0.24,
     0.06,
     0.08,
-)  # shares of documents that begin with a prompt: cut anywhere, strange words, a strange request
+    0.03,
+)  # shares of documents that begin with a prompt: cut anywhere, strange words, a strange request, one that people try first
 AFTER_SPACE = 0.6  # of the prompts cut anywhere, how many end with a space
+UNENDED = 0.4  # of the strange requests, how many lack the sign at their end
 STRANGE_WORDS = ("test_word", "test_word", "test_word", "quality", "animal", "food", "json_int", "name", "py_name", "goods")
 
 _REFERENCE = re.compile(r"<(\^?)(a:)?(@\.)?([a-z][a-z_0-9.]*)(#\d)?>")
@@ -70,7 +72,13 @@ def document(seed: int, index: int) -> Document:
     if dice < CUT + STRANGE:  # prompts say anything: find back to a sentence
         return Document(writer.strange(), writer.after_prompt("continuation"))
     if dice < CUT + STRANGE + ASKED:
-        return Document(writer.expand("request"), writer.after_prompt("reply"))
+        request = writer.expand("request")
+        if writer.uniform() < UNENDED:
+            request = request.rstrip(".?!")
+        return Document(request, writer.after_prompt("reply"))
+    if dice < CUT + STRANGE + ASKED + SHOWN:
+        prompt, _, text = writer.expand("shown").partition("§")
+        return Document(prompt, text)
     return Document("", writer.write())
 
 

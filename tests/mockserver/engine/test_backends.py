@@ -28,7 +28,7 @@ from mockserver.engine.backends import (
 from mockserver.engine.model import Model
 from mockserver.engine.weights import Weights
 
-GOLDEN = "d30ac7d5770bbaad58395213d267b363431caf6ab7675eaeba5ffdc6df9f85c2"
+GOLDEN = "f8cf94f22dadfd2aa015476825f7b3c013ea2c40f50c618d5f07e58b1b4b174c"
 DIGEST_PROGRAM = (
     "from mockserver.engine.backends import NumpyBackend, digest\n"
     "from mockserver.engine.weights import Weights\n"

@@ -16,8 +16,8 @@ from mockserver.engine.weights import FOLDER, Weights
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed, and learning needs it")
 
 DOCUMENT = Document(
-    "He bought a table because there was a sale. The coat c",
-    "osts 100 euros. Maybe next year will be better.",
+    "Can you please let us know more details about your ",
+    "account? Your order has been confirmed. Thanks for your help!",
 )
 
 
@@ -27,7 +27,7 @@ def test_a_document_is_always_the_same() -> None:
 
 def test_this_is_the_corpus_the_weights_were_made_of() -> None:
     """One document word for word: a change of the grammar or of its dice is a change of the weights."""
-    assert document(0, 3) == DOCUMENT
+    assert document(0, 5) == DOCUMENT
 
 
 def test_seeds_differ() -> None:
