@@ -7,6 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")  # a busy machine is no bug
 
 MODEL_URL = "http://mock.test/models/google/gemma-2-2b-it"
 
