@@ -136,8 +136,9 @@ def add_control(app: Flask, desk: Desk) -> None:
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
     """The headers of a request, their names in lower case; a tenth of the time that it takes through werkzeug's own."""
-    names = _NAMES
-    found = {name: value for key, value in environ.items() if (name := names[key])}
+    names, others = _NAMES, _NAMES.others
+    found = {names[key]: value for key, value in environ.items() if key not in others}
+    found.pop("", None)
     for name in ("content-type", "content-length"):
         if found.get(name) == "":  # WSGI's way to say that there is none
             del found[name]
@@ -145,14 +146,24 @@ def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
 
 
 class _Names(dict[str, str]):
-    """What the keys of WSGI environments mean: a header's name in lower case, or nothing. Those seen are remembered."""
+    """What the keys of WSGI environments mean: a header's name in lower case, or nothing. Those seen are remembered.
+
+    A server puts the variables of its process into each environment, so most keys are ``others``: no header.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.others: set[str] = set()
 
     def __missing__(self, key: str) -> str:
         name = key.removeprefix("HTTP_").replace("_", "-").lower()
-        meant = name if (key.startswith("HTTP_") and key not in os.environ) or key in ("CONTENT_TYPE", "CONTENT_LENGTH") else ""
-        if len(self) < MOST_NAMES:
-            self[key] = meant
-        return meant
+        if (key.startswith("HTTP_") and key not in os.environ) or key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            if len(self) < MOST_NAMES:
+                self[key] = name
+            return name
+        if len(self.others) < MOST_NAMES:
+            self.others.add(key)
+        return ""
 
 
 _NAMES = _Names()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -470,3 +471,14 @@ def test_several_workers_have_no_common_desk() -> None:
 
 def test_a_fault_does_not_touch_control() -> None:
     assert {"error", "error_type"} == Desk(faults=("error-html",)).tell({}).get_json().keys()
+
+
+def test_variables_of_the_process_are_no_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server puts them into each environment, a proxy's address and password among them."""
+    monkeypatch.setenv("HTTP_FROM_THE_PROCESS", "http://user:secret@proxy.test")
+    client = create_app(Config()).test_client()
+    client.post("/", json={"inputs": "x"}, headers={"x-mine": "1"}, environ_overrides=dict(os.environ))
+    (asked,) = client.get("/_mock/requests").json
+
+    assert "from-the-process" not in asked["headers"]
+    assert "1" == asked["headers"]["x-mine"]
