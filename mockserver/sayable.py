@@ -45,6 +45,8 @@ def read_checked(path: Path, config: Config | None) -> tuple[Rule, ...]:
 class Speechless:
     """A model to which all tokens are alike: enough to try whether a told text can be said."""
 
+    at_once = True
+
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
 
