@@ -6,12 +6,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import pytest
@@ -23,38 +22,30 @@ import spec
 from contract_tests.client import Client
 from contract_tests.contract_run import ContractRun, make_budget, selected
 from contract_tests.deviations import propose_deviations
-from contract_tests.endpoint import check_reachable, check_url, is_local, local_fake
-from contract_tests.errors import RunError, UsageError
+from contract_tests.endpoint import check_url, is_local, local_fake
+from contract_tests.errors import RunError
 from contract_tests.evidence import Evidence
-from contract_tests.load.order import Order
+from contract_tests.load.cli import load
+from contract_tests.options import (
+    ABOVE_ZERO,
+    DIALECT_HELP,
+    EXISTING,
+    FILE,
+    LONGEST,
+    Finite,
+    apart,
+    judging,
+    reporting,
+    telling_errors,
+)
 from contract_tests.plugin import RESULT, RUN
 from contract_tests.probes import PROBES, PROFILES, Probe
 from contract_tests.report.console import print_result
 from contract_tests.report.files import check_writable, write_reports
 from contract_tests.report.masking import mask
 from contract_tests.report.result import Spent, exit_code, make_result
-from contract_tests.settings import Settings, fresh_seed, parse_header, parse_without, read_token, settings_of
+from contract_tests.settings import Settings, parse_header, read_token, settings_of
 from spec.secrets import Masker, secrets_of_url
-
-DIALECT_HELP = "Which server's habits to expect."
-F = TypeVar("F", bound=Callable[..., Any])
-FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
-LONGEST = 1_000_000.0
-"""Seconds, or requests a second, beyond which a number is a slip."""
-
-
-class Finite(click.FloatRange):
-    """A range that NaN, which is neither below nor above anything, is not in."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        if number != number:
-            self.fail(f"{value} is no number.", param, ctx)
-        return number
-
-
-ABOVE_ZERO = Finite(min=0, min_open=True, max=LONGEST)
-EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def _version() -> str:
@@ -76,51 +67,7 @@ def main() -> None:
     """
 
 
-def _common(command: F) -> F:
-    """The options of every command that judges."""
-    for option in (
-        click.option("--strict", is_flag=True, help="Count `should` as failures."),
-        click.option("--select", multiple=True, metavar="PREFIX", help="Judge only clauses whose id begins so; repeatable."),
-        click.option(
-            "--dialect", type=click.Choice(spec.DIALECTS), default=spec.DIALECTS[0], show_default=True, help=DIALECT_HELP
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _reports(command: F) -> F:
-    """The options that name a report to write."""
-    for option in (
-        click.option("--markdown", type=FILE, help="Write Markdown, as a CI step summary takes it."),
-        click.option("--html", type=FILE, help="Write one self-contained HTML page."),
-        click.option("--junit", type=FILE, help="Write JUnit XML, one test case a clause."),
-        click.option("--json", type=FILE, help="Write results.json."),
-    ):
-        command = option(command)
-    return command
-
-
-def _apart(**files: Path | None) -> None:
-    """UsageError when two options write to one file."""
-    named = [(f"--{option.replace('_', '-')}", file.absolute()) for option, file in files.items() if file is not None]
-    for place, (option, file) in enumerate(named):
-        for other, same in named[:place]:
-            if file == same:
-                raise UsageError(f"{other} and {option} name the same file, {file}: give each its own.")
-
-
-@contextmanager
-def _telling_errors() -> Iterator[None]:
-    """End with one sentence and the right exit code for what is not the suite's fault."""
-    try:
-        yield
-    except RunError as error:
-        click.echo(f"textgen-contract: {Masker().text(str(error))}", err=True)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        click.echo(f"textgen-contract: {error.strerror} ({error.filename})", err=True)
-        sys.exit(2)
+main.add_command(load)
 
 
 @main.command()
@@ -139,8 +86,8 @@ def _telling_errors() -> Iterator[None]:
 @click.option("--rate", type=ABOVE_ZERO, metavar="N", help="At most so many requests a second.")
 @click.option("--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply.")
 @click.option("--wait", type=Finite(min=0, max=LONGEST), default=0.0, metavar="S", help="Wait so long for a server that is starting.")
-@_common
-@_reports
+@judging
+@reporting
 @click.option("--record", type=FILE, help="Write every exchange, one JSON line each; no Authorization in it.")
 @click.option("--without", default="", metavar="NAMES", help="What the endpoint is known to lack: parameters, or stream; a,b,c.")
 @click.option("--deviations", type=EXISTING, help="TOML file of clauses that are known to fail, each with its reason.")
@@ -168,8 +115,8 @@ def check(
     textgen-contract check http://127.0.0.1:8080/models/google/gemma-2-2b-it
     textgen-contract check https://api-inference.huggingface.co/models/google/gemma-2-2b-it --token-env HF_TOKEN --profile quick
     """
-    with _telling_errors():
-        _apart(
+    with telling_errors():
+        apart(
             write_deviations=write_deviations, **{form: options[form] for form in ("json", "junit", "html", "markdown", "record")}
         )
         settings = settings_of(
@@ -285,8 +232,8 @@ def _pytest_arguments() -> list[str]:
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=EXISTING)
-@_common
-@_reports
+@judging
+@reporting
 def judge(files: tuple[Path, ...], dialect: str, select: tuple[str, ...], strict: bool, **reports: Path | None) -> None:
     """Judge recorded exchanges (JSON lines as `--record` writes them, or HAR); sends nothing.
 
@@ -296,8 +243,8 @@ def judge(files: tuple[Path, ...], dialect: str, select: tuple[str, ...], strict
     from contract_tests.judging import judge_recordings
     from contract_tests.recordings import read_recording
 
-    with _telling_errors():
-        _apart(**reports)
+    with telling_errors():
+        apart(**reports)
         evidence = Evidence(selected(select, dialect))
         check_writable(*reports.values())
         started = time.monotonic()
@@ -335,7 +282,7 @@ def replay(results: Path, clause: str, url: str | None, token_env: str | None, h
     """
     from contract_tests.replay import read_case, replay_case
 
-    with _telling_errors():
+    with telling_errors():
         case = read_case(results, clause)
         token, own = read_token(token_env) if token_env else "", tuple(parse_header(header) for header in headers)
         masker = Masker((token, *(value for _, value in own), *secrets_of_url(url or case.url)))
@@ -378,100 +325,9 @@ def drift(file: Path, url: str, token_env: str | None, headers: tuple[str, ...],
     """
     from contract_tests.drift.command import drift as ask_and_compare
 
-    with _telling_errors():
+    with telling_errors():
         token = read_token(token_env) if token_env else ""
         sys.exit(ask_and_compare(file, url, token=token, headers=tuple(parse_header(header) for header in headers), **options))
-
-
-@main.command(context_settings={"ignore_unknown_options": True})
-@click.argument("words", nargs=-1, metavar="URL [LOCUST OPTIONS]", type=click.UNPROCESSED)
-@click.option(
-    "--users", type=click.IntRange(1, 100_000), help="Users that ask at the same time.  [default: 10; 1 beyond this machine]"
-)
-@click.option(
-    "--rate",
-    type=ABOVE_ZERO,
-    metavar="N",
-    help="Requests a second, of all users together.  [default: as fast as they are answered; 1 beyond this machine]",
-)
-@click.option("--duration", type=Finite(min=1, max=LONGEST), default=30.0, show_default=True, metavar="S", help="Seconds.")
-@click.option("--master", is_flag=True, help="Send nothing, but lead the workers that come.")
-@click.option("--worker", is_flag=True, help="Send what the master says, to the address that it says.")
-@click.option("--token-env", metavar="NAME", help="Environment variable that holds the token; on each machine.")
-@click.option("--header", "headers", multiple=True, metavar="'K: V'", help="Send this header too; repeatable. Never shown.")
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of all draws.  [default: a new one, printed]")
-@click.option("--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply.")
-@click.option("--without", default="", metavar="NAMES", help="What the endpoint is known to lack: parameters, or stream; a,b,c.")
-@_common
-@_reports
-def load(
-    words: tuple[str, ...],
-    users: int | None,
-    rate: float | None,
-    duration: float,
-    master: bool,
-    worker: bool,
-    headers: tuple[str, ...],
-    seed: int | None,
-    without: str,
-    strict: bool,
-    json: Path | None,
-    junit: Path | None,
-    html: Path | None,
-    markdown: Path | None,
-    **options: Any,
-) -> None:
-    """Put load on the endpoint at URL with Locust, and judge every reply, streams too.
-
-    Options that are not listed here go to Locust as they are, such as --expect-workers, --master-host, --processes.
-
-    \b
-    textgen-contract load http://127.0.0.1:8080/ --users 50 --duration 60
-    textgen-contract load http://10.0.0.5/ --master --expect-workers 2 --users 200 --rate 500
-    textgen-contract load --worker --master-host 10.0.0.4
-    """
-    from contract_tests.load import command
-    from contract_tests.load.visitor import draw_payloads
-
-    with _telling_errors():
-        command.check_installed()
-        url, passed = command.split_words(words)
-        if master and worker:
-            raise UsageError("a load is led or followed: give --master or --worker, not both.")
-        role = "master" if master else "worker" if worker else None
-        if worker and url is not None:
-            raise UsageError("a worker learns the address from its master: leave the URL out.")
-        if worker:
-            command.run_locust(command.locust_command(None, Order(), duration, role, passed), Order(), show=False)
-            return
-        if url is None:
-            raise UsageError("no endpoint was named: textgen-contract load URL.")
-        _apart(json=json, junit=junit, html=html, markdown=markdown)
-        near = is_local(check_url(url))
-        seed, absent = fresh_seed() if seed is None else seed, parse_without(without)
-        order = Order(
-            users=users or (10 if near else 1),
-            rate=rate if rate or near else 1.0,
-            seed=seed,
-            headers=tuple(parse_header(header) for header in headers),
-            without=absent,
-            payloads=draw_payloads(seed, absent),
-            **options,
-        )
-        token = read_token(order.token_env) if order.token_env else ""
-        masker = Masker((token, *(value for _, value in order.headers), *secrets_of_url(url)))
-        with closing(Client(url, token=token, headers=order.headers, timeout=order.timeout)) as client:
-            check_reachable(client, masker)
-        click.echo(f"loading {masker.text(url)} ({order.users} users, {duration:g} s, seed {order.seed})")
-        started = time.monotonic()
-        outcome = command.run_locust(command.locust_command(url, order, duration, role, passed), order, show=sys.stderr.isatty())
-        result = command.result_of(outcome, order, url, started, strict=strict)
-        result = mask(result, masker)
-        write_reports(result, json=json, junit=junit, html=html, markdown=markdown)
-        shown = [clause for clause in result["clauses"] if clause["verdict"] != "skip"]
-        print_result({**result, "clauses": shown}, Console())
-        Console().print(command.figures_table(result["load"]))
-        sys.exit(exit_code(result))
 
 
 @main.command()
@@ -489,7 +345,7 @@ def compare(files: tuple[Path, ...], everything: bool, html: Path | None, markdo
     from contract_tests.report.compare_html import to_html
     from contract_tests.report.results_file import read_result
 
-    with _telling_errors():
+    with telling_errors():
         check_writable(html, markdown)
         found = comparison.compare([read_result(path) for path in files])
         # in a file or a pipe a table need not fit a screen
