@@ -184,7 +184,7 @@ def _json(body: bytes) -> Any:
 
 
 def check(url: str, **settings: Any) -> dict[str, Any]:
-    run = ContractRun(Settings(url=url, seed=1, profile="quick", timeout=0.3, **settings))
+    run = ContractRun(Settings(url=url, seed=1, profile="quick", timeout=0.6, **settings))
     run.complete()
     return run.finish()
 
