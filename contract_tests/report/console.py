@@ -7,8 +7,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+import spec
 from contract_tests.report.result import counts_as_failure
 
+CONFLICTS = {statement.id: statement.conflict for statement in spec.ledger() if statement.conflict}
+"""Where the page contradicts itself or known servers, by statement: who reads a violation may want to know."""
 MARKS = {
     "pass": ("ok", "green"),
     "fail": ("FAIL", "bold red"),
@@ -69,6 +72,9 @@ def _print_violations(clause: dict[str, Any], console: Console, *, strict: bool)
     _print(console, f"  actual:    {violation['actual']}")
     for line in violation["curl"].split("\n"):
         _print(console, f"  repeat:    {line}")
+    conflict = CONFLICTS.get(clause["id"])
+    if conflict:
+        _print(console, f"  known:     {conflict}")
 
 
 def _print_summary(result: dict[str, Any], console: Console) -> None:

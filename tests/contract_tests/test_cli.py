@@ -315,3 +315,15 @@ def test_a_violation_is_replayed_and_an_endpoint_that_is_gone_is_3(closed_port: 
     assert "seed 7" in again.stdout
     assert 3 == gone.returncode
     assert is_one_sentence(gone), gone.stderr
+
+
+def test_a_violation_says_what_the_ledger_knows_of_it(tmp_path: Path) -> None:
+    record = tmp_path / "record.jsonl"
+    event = {"token": {"id": 5, "text": " a", "logprob": -0.5, "special": False}, "generated_text": " a", "details": None}
+    response = {"status": 200, "headers": {"content-type": "text/event-stream"}, "body": f"data: {json.dumps(event)}\n\n"}
+    line = {"request": {"url": "http://x.test/", "headers": {}, "body": {"inputs": "x", "stream": True}}, "response": response}
+    record.write_text(json.dumps(line))
+    done = run("judge", str(record), "--select", "stream.index.type")
+
+    assert 1 == done.returncode
+    assert "  known:     text-generation-inference tells it since 2023: hosted replies recorded before lack it" in done.stdout
