@@ -71,7 +71,7 @@ def page(backend: Backend, weights: Weights) -> Iterable[str]:
     yield f"Copies run at {bandwidth / 1e9:.1f} GB/s here, large float32 products at {rate / 1e9:.0f} GFLOP/s; CPU work on one thread."
     yield "The floor is the longer of: bytes moved (weights once, windows, logits) at the speed of copies, operations at the speed of"
     yield "large products. At batch 1 the weights stay in the processor's cache, so the floor in copies is not a hard one."
-    yield "Median of 9 runs. Logits are compared with numpy's, bit by bit, before anything is measured."
+    yield "Median of 9 runs, in processor time on a CPU. Logits are compared with numpy's, bit by bit, before anything is measured."
     yield ""
     yield "| batch | tokens/s | µs per token | floor, µs per token | times the floor |"
     yield "|---:|---:|---:|---:|---:|"
@@ -107,7 +107,7 @@ def seconds_per_batch(backend: Backend, weights: Weights, batch: int) -> float:
     """As the generation loop calls it: contexts in, logits out, nothing cached."""
     model = Model(weights, backend)
     contexts = [[int(token_id) for token_id in row] * 2 for row in proof_windows(weights, batch)]
-    return seconds(lambda: model.logits(contexts))
+    return seconds(backend, lambda: model.logits(contexts))
 
 
 def bytes_moved(weights: Weights, batch: int) -> int:
@@ -125,39 +125,40 @@ def copy_speed(backend: Backend) -> float:
     if backend.name == "numpy":
         source = np.ones(2**26, np.float32)
         target = np.empty_like(source)
-        return 2 * source.nbytes / seconds(lambda: np.copyto(target, source), at_least=0.0)
+        return 2 * source.nbytes / seconds(backend, lambda: np.copyto(target, source), at_least=0.0)
     import torch
 
     tensor = torch.ones(2**26, device=_device(backend))
     other = torch.empty_like(tensor)
-    return 2 * 4 * 2**26 / seconds(_finished(backend, lambda: other.copy_(tensor)), at_least=0.0)
+    return 2 * 4 * 2**26 / seconds(backend, _finished(backend, lambda: other.copy_(tensor)), at_least=0.0)
 
 
 def product_speed(backend: Backend) -> float:
     """Operations per second of a float32 product of 2048 x 2048."""
     if backend.name == "numpy":
         square = np.ones((2048, 2048), np.float32)
-        return 2 * 2048**3 / seconds(lambda: square @ square, at_least=0.0)
+        return 2 * 2048**3 / seconds(backend, lambda: square @ square, at_least=0.0)
     import torch
 
     matrix = torch.ones(2048, 2048, device=_device(backend))
-    return 2 * 2048**3 / seconds(_finished(backend, lambda: matrix @ matrix), at_least=0.0)
+    return 2 * 2048**3 / seconds(backend, _finished(backend, lambda: matrix @ matrix), at_least=0.0)
 
 
-def seconds(work: Callable[[], object], at_least: float = 0.05) -> float:
-    """Median of 9 runs, each repeated until it lasts."""
+def seconds(backend: Backend, work: Callable[[], object], at_least: float = 0.05) -> float:
+    """Median of 9 runs, each repeated until it lasts: of processor time, which a busy machine does not stretch, or of a GPU's time."""
+    clock = time.perf_counter if _device(backend) == "cuda" else time.process_time
     work()
-    start = time.perf_counter()
+    start = clock()
     work()
-    repeats = max(1, round(at_least / max(time.perf_counter() - start, 1e-7)))
-    return median(_timed(work, repeats) for _ in range(9))
+    repeats = max(1, round(at_least / max(clock() - start, 1e-7)))
+    return median(_timed(work, repeats, clock) for _ in range(9))
 
 
-def _timed(work: Callable[[], object], repeats: int) -> float:
-    start = time.perf_counter()
+def _timed(work: Callable[[], object], repeats: int, clock: Callable[[], float]) -> float:
+    start = clock()
     for _ in range(repeats):
         work()
-    return (time.perf_counter() - start) / repeats
+    return (clock() - start) / repeats
 
 
 def _finished(backend: Backend, work: Callable[[], object]) -> Callable[[], object]:

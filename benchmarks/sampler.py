@@ -143,16 +143,17 @@ def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def by_turns(sides: list[Callable[[int], object]], seconds: float) -> list[float]:
-    """Median seconds of each side; they take turns of 50 ms, so that a busy machine is busy for both."""
+    """Median processor seconds of a step of each side; they take turns of 50 ms, so that a busy machine is busy for both."""
     taken: list[list[float]] = [[] for _ in sides]
     until = time.perf_counter() + seconds
     while time.perf_counter() < until or len(taken[-1]) < 10:
         for side, times in zip(sides, taken, strict=True):
             side(0)  # warms what the other side has left cold
-            turn = time.perf_counter() + 0.05
-            while (start := time.perf_counter()) < turn:
-                side(len(times))
-                times.append(time.perf_counter() - start)
+            start, steps = time.process_time(), 0
+            while not steps or time.process_time() - start < 0.05:
+                steps += 1
+                side(steps)
+            times.append((time.process_time() - start) / steps)
     return [statistics.median(times) for times in taken]
 
 
@@ -171,7 +172,7 @@ def table(seconds: float) -> str:
         "# Sampler: one step of the whole chain",
         "",
         f"numpy {np.__version__}, Python {platform.python_version()}, against {other}.",
-        f"One thread of {machine()}, {os.cpu_count()} cores. Both sides by turns, medians.",
+        f"One thread of {machine()}, {os.cpu_count()} cores. Both sides by turns, medians of processor time.",
         "Logits of about N(0, 2.5 nat), 256 ids of context; repetition_penalty 1.2, frequency_penalty 0.5, temperature 0.8, top_p 0.95,",
         "typical_p 0.9, top_n_tokens 5. transformers has no frequency_penalty and gets one scatter_add for it.",
         "",

@@ -23,6 +23,7 @@ _BLOCK = 64
 _SHORT = 1 << 14
 _SAMPLE = 1024
 _FEW = 48
+_PEAKED = 4 * ONE
 
 
 class Ranking(NamedTuple):
@@ -143,8 +144,8 @@ class Scores:
 
     def _beginnings(self, best: int, total: int, needed: int, at_least: int) -> Iterator[tuple[NDArray[np.int64], int]]:
         """Places that may be enough, and the floor (2^-10 nat) that they reach; each time more of them, without end."""
-        if needed > ONE and self._unmoved.size <= _SHORT:
-            yield _largest(self._unmoved, max(at_least, _FEW))  # where there is text, these nearly always are
+        if ONE < needed <= _PEAKED and self._unmoved.size <= _SHORT:
+            yield _largest(self._unmoved, max(at_least, _FEW))  # where the best tokens stand out, these nearly always are
         floor = best
         if needed > ONE:
             floor -= self._reach(best, total - needed)

@@ -14,6 +14,7 @@ import mockserver.serving
 from mockserver import create_app
 from mockserver.cli import main
 from mockserver.config import Config
+from mockserver.engine.vocabulary import Vocabulary
 from mockserver.scenario.faults import FAULTS
 
 
@@ -145,18 +146,20 @@ def test_a_device_without_its_library_is_one_sentence_with_the_install_command(s
     assert 'pip install "textgen-contract[torch]"' in done.output
 
 
-def test_watermarked_text_is_told_from_ordinary_text() -> None:
+@pytest.mark.parametrize("watermark", [True, False])
+def test_watermarked_text_of_100_tokens_is_told_from_ordinary_text(watermark: bool) -> None:
+    """Replies as they come, joined until they are long enough."""
     client = create_app(Config()).test_client()
+    scores = []
+    for prompt in ("The weather today", "Write a story about a fox.", "I love"):
+        text, seed = "", 0
+        while len(Vocabulary.shipped().encode(text)) < 100:
+            parameters = {"do_sample": True, "seed": seed, "watermark": watermark}
+            text += client.post("/", json={"inputs": prompt, "parameters": parameters}).get_json()["generated_text"]
+            seed += 1
+        scores.append(float(run("watermark", text).output.split()[2]))
 
-    def score(watermark: bool) -> float:
-        texts = []
-        for seed in range(8):
-            parameters = {"max_new_tokens": 60, "do_sample": True, "seed": seed, "watermark": watermark}
-            texts.append(client.post("/", json={"inputs": "The", "parameters": parameters}).get_json()["generated_text"])
-        return float(run("watermark", "".join(texts)).output.split()[2])
-
-    assert score(watermark=True) > 4
-    assert score(watermark=False) < 4
+    assert [watermark] * 3 == [score > 4 for score in scores], scores
 
 
 def test_a_text_too_short_for_a_watermark_is_one_sentence() -> None:
