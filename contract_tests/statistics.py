@@ -95,3 +95,24 @@ def draws_needed(null: Law, alternatives: Sequence[Law]) -> int:
     gains = [sum(p * (math.log(max(p, 1e-300)) - math.log(guarded(null[id]))) for id, p in law.items()) for law in alternatives]
     least = min(gains, default=0.0)
     return math.ceil(-math.log(ALPHA) / least) if least > 1e-4 else 100_000
+
+
+# ---------------------------------------------------------------- the same draw twice
+ROUNDING = 0.02
+"""Chance at most that the rounding of a real GPU lets two runs of the same draw part at a given token."""
+
+PARTS = (0.9, 0.3)
+"""Shares of the pairs that part, of servers that do not draw the same again; seven tokens of ten do not yet part."""
+
+
+def log_e_of_partings(places: Sequence[int | None]) -> float:
+    """log of the evidence that pairs, which should draw the same, part by more than rounding.
+
+    ``places`` holds for each pair the place (from 1) at which the two part, None where they do not. A right server's pair parts at a
+    given place with chance ``ROUNDING`` at most, so that each alternative is a likelihood ratio expected to be at most 1.
+    """
+    return log_average([sum(_parting_ratio(place, share) for place in places) for share in PARTS])
+
+
+def _parting_ratio(place: int | None, share: float) -> float:
+    return math.log(1 - share) if place is None else math.log(share * 0.3 * 0.7 ** (place - 1) / ROUNDING)

@@ -235,8 +235,7 @@ def faulty_parameters(name: str) -> Iterator[Case]:
         yield case(value, f"parameters.{name}.type")
     for value in _outside(schema):
         yield case(value, f"parameters.{name}.bounds")
-    readable = READABLE.get(_schema_type(schema), ())
-    for value in readable if len(name) % 2 else reversed(readable):  # where one only is sent, half of the parameters get the other
+    for value in READABLE.get(_schema_type(schema), ()):
         yield case(value, "request.types.strict")
     if name == "grammar":
         for kind, value in INVALID_GRAMMARS:

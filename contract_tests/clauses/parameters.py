@@ -360,8 +360,10 @@ def top_tokens_are_absent_unless_asked(seen: Observation) -> Outcome:
 def top_tokens_are_the_likeliest(seen: Observation) -> Outcome:
     if not (seen.generated and seen.top_tokens and seen.tokens):
         return NOT_MINE
+    # where logprobs are told from before the penalties or the grammar, the greedy token need not lead
+    plain = is_greedy(seen) and not any(seen.asked.get(name) for name in ("repetition_penalty", "frequency_penalty", "grammar"))
     return first(
-        _likeliest(place, token, candidates, greedy=is_greedy(seen))
+        _likeliest(place, token, candidates, greedy=plain)
         for place, (token, candidates) in enumerate(zip(seen.tokens, seen.top_tokens, strict=False), 1)
         if candidates
     )

@@ -11,7 +11,7 @@ import math
 
 from contract_tests import statistics
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
-from contract_tests.clauses.shared import by_id, first_candidates, first_id, same_pair, same_text
+from contract_tests.clauses.shared import by_id, first_candidates, first_id, same_draws, same_pair, same_text
 from contract_tests.observation import ABOVE_ZERO, Group, Json, Observation, is_integer, is_number, numbers, shorten
 
 COLD = 0.01
@@ -22,10 +22,14 @@ SMALL = 0.01
 
 
 @clause("parameters.do_sample.greedy", of="repeat-greedy")
-@clause("parameters.seed.repeats", of="repeat-seeded")
 def same_request_same_text(pair: Group) -> Outcome:
     once, again = pair.members
     return same_text(once, again, ("the first request", "of the same request again"))
+
+
+@clause("parameters.seed.repeats", of="repeat-seeded")
+def same_seed_same_draw(group: Group) -> Outcome:
+    return same_draws(group, ("the first request", "of the same request again"))
 
 
 # ---------------------------------------------------------------- extremes

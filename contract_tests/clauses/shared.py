@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from itertools import takewhile, zip_longest
 from typing import Any
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation
-from contract_tests.observation import ABOVE_ZERO, Group, Json, Observation, is_integer, is_number, numbers, shorten
+from contract_tests.observation import ABOVE_ZERO, MISSING, Group, Json, Observation, is_integer, is_number, numbers, shorten
+from contract_tests.statistics import ALPHA, log_e_of_partings
 
 NOT_MINE = Skip("")
 TOKEN_FIELDS = ("id", "logprob", "special", "text")
@@ -129,12 +131,53 @@ def near_tie(one: Observation, other: Observation) -> bool:
 
 
 def logprobs_differ(one: Observation, other: Observation) -> Violation | None:
-    """The first token that both generated with another logprob."""
+    """The first token that both generated behind the same tokens with another logprob."""
     for place, (left, right) in enumerate(zip(one.tokens or [], other.tokens or [], strict=False), 1):
         a, b = left.get("logprob"), right.get("logprob")
-        if left.get("id") == right.get("id") and is_number(a) and is_number(b) and abs(a - b) > LOGPROB_TOLERANCE:
+        if left.get("id") != right.get("id"):
+            return None
+        if is_number(a) and is_number(b) and abs(a - b) > LOGPROB_TOLERANCE:
             return Violation(f"logprob {a} of token {place}", f"{b}")
     return None
+
+
+Parting = Callable[[Observation, Observation], int | None]
+
+
+def parting(one: Observation, other: Observation) -> int | None:
+    """The place, from 1, at which two generations part; None where they do not. By their texts where no ids are told."""
+    if ids(one) is None or ids(other) is None:
+        return parting_text(one, other)
+    pairs = zip_longest(ids(one) or [], ids(other) or [], fillvalue=MISSING)
+    return next((place for place, (left, right) in enumerate(pairs, 1) if left != right), None)
+
+
+def parting_text(one: Observation, other: Observation) -> int | None:
+    """As ``parting``, by the texts: four characters for a token."""
+    left, right = one.new_text or "", other.new_text or ""
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))
+    return None if left == right else 1 + same // 4
+
+
+def same_draws(group: Group, names: tuple[str, str], place_of: Parting = parting) -> Outcome:
+    """Pairs of the same draw: how many part, and how early, is more than rounding explains (``statistics.log_e_of_partings``)."""
+    if not group.all_generated:
+        return Skip("one of the requests that draw was not answered with text")
+    pairs = list(zip(group.members[::2], group.members[1::2], strict=True))
+    places = [place_of(one, other) for one, other in pairs]
+    evidence = log_e_of_partings(places)
+    if evidence > -math.log(ALPHA):
+        one, other = next(pair for pair, place in zip(pairs, places, strict=True) if place)
+        count = sum(place is not None for place in places)
+        return Violation(
+            f"the text of {names[0]}: {shorten(one.new_text)}",
+            f"{names[1]}, as in {count} of {len(pairs)} pairs: {shorten(other.new_text)}",
+        )
+    if not any(places):
+        return None
+    return Skip(
+        f"{sum(place is not None for place in places)} of {len(pairs)} pairs part, which rounding may do", inconclusive=True
+    )
 
 
 def same_pair(pair: Group, names: tuple[str, str]) -> Outcome:
@@ -146,7 +189,7 @@ def same_pair(pair: Group, names: tuple[str, str]) -> Outcome:
 
 
 def same_text(one: Observation, other: Observation, names: tuple[str, str]) -> Outcome:
-    """Both generated the same text, or parted at a near tie, which is not judged."""
+    """Both generated the same text, or parted at a near tie, which is not judged; nor is one pair of draws (``same_draws``)."""
     if not (one.generated and other.generated):
         return Skip("one of the two requests was not answered with text")
     if one.new_text is None or other.new_text is None:
@@ -157,6 +200,8 @@ def same_text(one: Observation, other: Observation, names: tuple[str, str]) -> O
         return Skip(
             "the two part at a token where the two likeliest are equally likely, which rounding may decide", inconclusive=True
         )
+    if one.asked.samples and other.asked.samples and (ids(one) is None or ids(one) != ids(other)):
+        return Skip("two runs of one draw part, which rounding may do: it is judged over several", inconclusive=True)
     if one.new_text == other.new_text:
         return Violation(f"the token ids of {names[0]}: {shorten(ids(one))}", f"{names[1]}: {shorten(ids(other))}")
     return Violation(f"the text of {names[0]}: {shorten(one.new_text)}", f"{names[1]}: {shorten(other.new_text)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, count
 from typing import Any
 
 from contract_tests import strategies
@@ -40,7 +41,8 @@ def send_pairs(run: Run) -> None:
         bases = [_long(run)]
         if not run.lacks("do_sample", "seed"):
             bases.append({**_long(run), "do_sample": True, "seed": choose.randrange(1, 2**63)})
-            run.evidence.relate("repeat-seeded", (ask(bases[1]), ask(bases[1])))
+            seeded = chain([bases[1]], ({**bases[1], "seed": choose.randrange(1, 2**63)} for _ in count()))
+            run.relate_draws("repeat-seeded", ((ask(each), ask(each)) for each in seeded))
         for parameters in bases:
             told, prompt = ask(parameters, repetitive), repetitive
             if not run.lacks("top_n_tokens"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from collections.abc import Iterator
+from itertools import chain, count, islice
+from typing import Any
 
 from contract_tests import strategies
 from contract_tests.exchange import Case
@@ -76,15 +78,15 @@ def send_headers(run: Run) -> None:
         seedless = {"inputs": strategies.PROMPTS[1], "parameters": run.taken(max_new_tokens=20, do_sample=True, details=True)}
         draws = [run.ask(seedless, about="headers.use-cache.type", headers=(("x-use-cache", "false"),)) for _ in range(3)]
         run.evidence.relate("fresh-draws", draws)
-        _send_told_seed(run, draws[0])
+        if not run.lacks("seed"):
+            run.relate_draws("told-seed", _with_told_seeds(run, seedless, draws))
 
 
-def _send_told_seed(run: Run, drawn: Observation) -> None:
-    """The same request with the seed that was told of it."""
-    seed = drawn.detail("seed")
-    if is_integer(seed) and not run.lacks("seed"):
-        again = {**drawn.case.payload, "parameters": {**drawn.asked.parameters, "seed": seed}}
-        members = [drawn, run.ask(again)]
-        if members[1].generated and members[1].new_text != drawn.new_text:
-            members.append(run.ask(again))
-        run.evidence.relate("told-seed", members)
+def _with_told_seeds(run: Run, seedless: dict[str, Any], draws: list[Observation]) -> Iterator[tuple[Observation, Observation]]:
+    """Draws without a seed, each with the same request and the seed that was told of it."""
+    more = (run.ask(seedless, about="headers.use-cache.type", headers=(("x-use-cache", "false"),)) for _ in count())
+    for drawn in chain(draws, more):
+        seed = drawn.detail("seed")
+        if not is_integer(seed):
+            return
+        yield drawn, run.ask({**seedless, "parameters": {**seedless["parameters"], "seed": seed}})

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from contract_tests.budget import BudgetSpent
+from contract_tests.clauses.shared import parting
 from contract_tests.client import Client, asked_to_wait, was_given_up
 from contract_tests.evidence import Evidence
 from contract_tests.exchange import Case, Exchange, Headers
 from contract_tests.observation import Observation
+from contract_tests.statistics import ALPHA, log_e_of_partings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,9 @@ PROFILES = {profile.name: profile for profile in (QUICK, STANDARD, DEEP)}
 
 UNANSWERED = 3
 """Requests in a row without an answer after which no more of their kind are sent, or nothing at all."""
+
+MOST_PAIRS = 16
+"""Further pairs of the same draw after which a server whose draws part now and then is not asked more."""
 
 NEW_QUERY = (("x-use-cache", "false"),)
 """Keeps a cache from answering a repeated request (statement headers.use-cache.new-query)."""
@@ -107,6 +114,22 @@ class Run:
         if one.generated and other.generated and one.new_text != other.new_text:
             members += (self.send(one.case), self.send(other.case))
         self.evidence.relate(relation, members)
+
+    def relate_draws(self, relation: str, pairs: Iterable[tuple[Observation, Observation]], *, least: int = 1) -> None:
+        """Relate pairs that should draw the same: the ``least`` where none parts, else as many as it takes to know.
+
+        None is left out, lest those that part weigh more than they may.
+        """
+        members: list[Observation] = []
+        places: list[int | None] = []
+        for pair in islice(pairs, least + MOST_PAIRS):
+            members += pair
+            places.append(parting(*pair))
+            known = not any(places) or abs(log_e_of_partings(places)) > -math.log(ALPHA)
+            if known and len(places) >= least:
+                break
+        if members:
+            self.evidence.relate(relation, members)
 
     def judged(self, id: str) -> bool:
         """Whether clause ``id`` could judge yet, so that it needs no further requests; true as well when it is not selected."""

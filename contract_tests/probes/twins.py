@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, count
 from typing import Any
 
 from contract_tests import strategies
@@ -27,19 +28,29 @@ def relate_twins(run: Run, plain: Observation, stream: Observation) -> None:
 
 @probe("twins", "draws over all parameters, each plain and as a stream")
 def send_drawn_twins(run: Run) -> None:
-    number = run.random("twins").getrandbits(64)
-    for payload in strategies.drawn(strategies.repeatable_payloads(without=run.absent), run.profile.draws, number):
-        ask_twins(run, payload)
+    choose = run.random("twins")
+    number = choose.getrandbits(64)
+    payloads = strategies.drawn(strategies.repeatable_payloads(without=run.absent), run.profile.draws, number)
+    drawn = [twins for twins in [ask_twins(run, payload) for payload in payloads] if twins[0].asked.samples]
+    if drawn and not run.lacks("details"):
+        common = run.taken(max_new_tokens=16, details=True, do_sample=True)
+        seeded = ({**common, "seed": choose.randrange(1, 2**63)} for _ in count())
+        more = (ask_twins(run, {"inputs": strategies.PROMPTS[0], "parameters": parameters}) for parameters in seeded)
+        run.relate_draws("seeded-twins", chain(drawn, more), least=len(drawn))
+
+
+WARPED = ({"temperature": 1.3, "top_k": 3}, {"top_p": 0.6, "typical_p": 0.6})
+"""What shows in the candidates of every place: a stream that takes no notice of one of these tells others."""
 
 
 @probe("long-twins", "longer replies, plain and as a stream")
 def send_long_twins(run: Run) -> None:
     choose = run.random("long-twins")
-    for inputs in strategies.PROMPTS[: min(2, run.profile.prompts)]:
-        common = run.taken(max_new_tokens=48, details=True, top_n_tokens=2)
+    for inputs, warpers in zip(strategies.PROMPTS[: min(2, run.profile.prompts)], WARPED, strict=False):
+        common = run.taken(max_new_tokens=48, details=True, top_n_tokens=4)
         ask_twins(run, {"inputs": inputs, "parameters": common | run.taken(do_sample=False)})
         if not run.lacks("do_sample", "seed"):
-            drawn = run.taken(do_sample=True, seed=choose.randrange(1, 2**63), temperature=1.3)
+            drawn = run.taken(do_sample=True, seed=choose.randrange(1, 2**63), **warpers)
             ask_twins(run, {"inputs": inputs, "parameters": common | drawn})
     full = run.taken(max_new_tokens=4, details=True, return_full_text=True, do_sample=False)
     ask_twins(run, {"inputs": strategies.PROMPTS[2], "parameters": full})

@@ -9,9 +9,11 @@ import pytest
 
 from contract_tests.statistics import (
     ALPHA,
+    ROUNDING,
     draws_needed,
     guarded,
     log_average,
+    log_e_of_partings,
     log_e_value,
     log_ratios_of_places,
     refuses,
@@ -120,3 +122,22 @@ def test_logprobs_by_which_nobody_draws_are_found() -> None:
 
 def test_what_is_drawn_as_told_speaks_against_each_other_temperature() -> None:
     assert all(max(log_ratios_of_places(places(seed, count=300), OTHERS)) < -math.log(1000) for seed in range(20))
+
+
+# ---------------------------------------------------------------- pairs of the same draw
+def partings(seed: int, chance: float, *, pairs: int = 16, length: int = 12) -> list[int | None]:
+    """For each pair the place at which it parts, where each place parts with ``chance``."""
+    dice = random.Random(seed)
+    return [next((place for place in range(1, length + 1) if dice.random() < chance), None) for _ in range(pairs)]
+
+
+def test_rounding_that_lets_draws_part_now_and_then_accuses_nobody() -> None:
+    limit = -math.log(ALPHA)
+
+    assert 0 == sum(log_e_of_partings(partings(seed, ROUNDING)[:count]) > limit for seed in range(2_000) for count in (1, 4, 16))
+
+
+def test_a_seed_that_is_ignored_is_found_within_sixteen_pairs() -> None:
+    limit = -math.log(ALPHA)
+
+    assert all(log_e_of_partings(partings(seed, 0.4)) > limit for seed in range(200))
