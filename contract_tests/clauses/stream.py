@@ -10,6 +10,7 @@ from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import (
     LOGPROB_TOLERANCE,
     NOT_MINE,
+    by_id,
     first,
     has_fields,
     ids,
@@ -20,7 +21,7 @@ from contract_tests.clauses.shared import (
     same_text,
     told_token,
 )
-from contract_tests.observation import MISSING, Group, Observation, is_integer, is_number, numbers, shorten
+from contract_tests.observation import MISSING, Group, Json, Observation, is_integer, is_number, shorten
 
 SEPARATORS = ("\u2028", "\u2029", "\u0085")
 DETAIL_FIELDS = ("finish_reason", "generated_tokens", "input_length")
@@ -360,18 +361,21 @@ def stream_has_the_same_top_tokens(twin: Group) -> Outcome:
     return _found([_rivals_differ(place, one, other) for place, (one, other) in enumerate(places, 1)], plain)
 
 
-def _rivals_differ(place: int, one: list[dict[str, Any]], other: list[dict[str, Any]]) -> Violation | None:
-    if _known_rivals(one) == _known_rivals(other):
-        return first(_differences(one, other, f"a candidate of token {place}, rank"))
-    return Violation(f"the candidates of token {place} without stream: {shorten(one)}", shorten(other))
-
-
-def _known_rivals(candidates: list[dict[str, Any]]) -> list[str]:
-    """The ids that no rounding can push off the list: those clearly above the last."""
-    told = [(candidate.get("logprob"), shorten(candidate.get("id"))) for candidate in candidates]
-    values = numbers(logprob for logprob, _ in told)
-    floor = -math.inf if values is None else min(values) + LOGPROB_TOLERANCE
-    return sorted(id for logprob, id in told if values is None or (is_number(logprob) and logprob > floor))
+def _rivals_differ(place: int, one: list[Json], other: list[Json]) -> Violation | None:
+    """Each list holds what is clearly likelier than the last of the other, and tells the same logprob of what both hold."""
+    left, right = by_id(one), by_id(other)
+    if len(left) < len(one) or len(right) < len(other):
+        same = [token.get("id") for token in one] == [token.get("id") for token in other]
+        return None if same else Violation(f"the candidates of token {place} without stream: {shorten(one)}", shorten(other))
+    for mine, theirs in ((left, right), (right, left)):
+        clear = min(theirs.values(), default=math.inf) + 2 * LOGPROB_TOLERANCE
+        if any(value > clear and id not in theirs for id, value in mine.items()) or bool(mine) != bool(theirs):
+            return Violation(f"the candidates of token {place} without stream: {shorten(one)}", shorten(other))
+    differing = [id for id in left.keys() & right.keys() if abs(left[id] - right[id]) > LOGPROB_TOLERANCE]
+    if not differing:
+        return None
+    id = differing[0]
+    return Violation(f"logprob {left[id]} of candidate {id} of token {place}, as without stream", f"{right[id]}")
 
 
 @clause("stream.same-details", of="twin")
