@@ -231,12 +231,12 @@ def faulty_parameters(name: str) -> Iterator[Case]:
     def case(value: Any, about: str) -> Case:
         return _faulty({"inputs": PROMPTS[0], "parameters": {"max_new_tokens": 2, name: value}}, about, name)
 
+    for value in READABLE.get(_schema_type(schema), ()):
+        yield case(value, "request.types.strict")
     for value in WRONG[_schema_type(schema)]:
         yield case(value, f"parameters.{name}.type")
     for value in _outside(schema):
         yield case(value, f"parameters.{name}.bounds")
-    for value in READABLE.get(_schema_type(schema), ()):
-        yield case(value, "request.types.strict")
     if name == "grammar":
         for kind, value in INVALID_GRAMMARS:
             yield case({"type": kind, "value": value}, "parameters.grammar.invalid")

@@ -144,7 +144,7 @@ def _altered(reply: bytes, alter: Alter, *, stream: bool) -> bytes:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_on_the_wire_is_found_by_the_clause_that_names_it(fault: str, check_wsgi: Check) -> None:
     alter, ask, head, clauses, _ = FAULTS[fault]
-    result = check_wsgi(wrong(alter, ask, head), seed=5, profile="quick")
+    result = check_wsgi(wrong(alter, ask, head), seed=5)
     accused = {clause["id"] for clause in result["clauses"] if clause["verdict"] == "fail"}
 
     assert clauses <= accused
@@ -152,7 +152,7 @@ def test_a_fault_on_the_wire_is_found_by_the_clause_that_names_it(fault: str, ch
 
 
 def test_the_proxy_by_itself_is_accused_of_nothing(check_wsgi: Check) -> None:
-    result = check_wsgi(wrong(lambda _: None, lambda request: request, ""), seed=5, profile="quick")
+    result = check_wsgi(wrong(lambda _: None, lambda request: request, ""), seed=5)
 
     assert [] == [clause["id"] for clause in result["clauses"] if clause["verdict"] in ("fail", "error")]
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import LOGPROB_TOLERANCE, by_id, reports_final_logprobs, same_text
-from contract_tests.observation import Group, Json, Observation, is_integer, is_number, shorten
+from contract_tests.observation import Group, Json, Observation, is_integer, is_number, objects, shorten
 
 
 @clause("parameters.repetition_penalty.neutral", of="repetition_penalty")
@@ -93,7 +93,7 @@ def frequency_penalty_moves_in_proportion(group: Group) -> Outcome:
 def _gaps_moved(plain: Observation, penalized: Observation) -> dict[tuple[int, int], float]:
     """(place, id) -> how far a candidate moved against one that surely did not occur, as long as both generated the same tokens."""
     found: dict[tuple[int, int], float] = {}
-    occurred: set[int] = set()
+    occurred = _prompt_ids(plain)
     for place, (token, before, after) in enumerate(_same_contexts(plain, penalized), 1):
         candidates = (plain.top_tokens or [])[place - 1]
         new = {one["id"] for one in candidates if _is_new(one, occurred, plain.asked.inputs)} & before.keys() & after.keys()
@@ -126,7 +126,7 @@ def repetition_penalty_divides_scores(group: Group) -> Outcome:
     p = penalized.asked.get("repetition_penalty")
     if not group.all_generated or not is_number(p) or p <= 1:
         return Skip("a request with `repetition_penalty` was not answered with text")
-    occurred: set[int] = set()
+    occurred = _prompt_ids(plain)
     judged = False
     for place, (token, before, after) in enumerate(_same_contexts(plain, penalized), 1):
         ranked = sorted(before.keys() & after.keys() & occurred, key=lambda number: -before[number])
@@ -170,7 +170,7 @@ _RIGHT_WAY, _WRONG_WAY, _NO_WAY = "an occurred token gave way", "a new token gav
 
 def _moves(plain: Observation, penalized: Observation) -> tuple[list[float], str]:
     """How far each candidate that was generated before moved against a new one while the contexts are the same, and how they part."""
-    occurred: set[int] = set()
+    occurred = _prompt_ids(plain)
     moves: list[float] = []
     prompt = plain.asked.inputs
     rows = zip(plain.tokens or [], penalized.tokens or [], plain.top_tokens or [], penalized.top_tokens or [], strict=False)
@@ -191,6 +191,11 @@ def _moves(plain: Observation, penalized: Observation) -> tuple[list[float], str
         if is_integer(token.get("id")):
             occurred.add(token["id"])
     return moves, _NO_WAY
+
+
+def _prompt_ids(plain: Observation) -> set[int]:
+    """The ids of the prompt's tokens, as far as they are told: a penalty holds for them too in every known server."""
+    return {token["id"] for token in objects(plain.detail("prefill")) if is_integer(token.get("id"))}
 
 
 def _occurred(token: Json, occurred: set[int]) -> bool:

@@ -154,7 +154,9 @@ def parting(one: Observation, other: Observation) -> int | None:
 
 def parting_text(one: Observation, other: Observation) -> int | None:
     """As ``parting``, by the texts: four characters for a token."""
-    left, right = one.new_text or "", other.new_text or ""
+    left, right = one.new_text, other.new_text
+    if left is None or right is None:
+        return None  # another clause's
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))
     return None if left == right else 1 + same // 4
 

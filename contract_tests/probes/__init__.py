@@ -20,6 +20,7 @@ PROBES: tuple[Probe, ...] = (
     pairs.send_truncated,
     sampling.send_extremes,
     sampling.send_penalties,
+    sampling.send_what_occurred,
     laws.send_laws,
     sampling.send_first_tokens,
     sampling.send_draws,

@@ -60,7 +60,7 @@ def send_many_scripts(run: Run) -> None:
 
 @probe("headers", "the documented headers")
 def send_headers(run: Run) -> None:
-    payload = {"inputs": strategies.PROMPTS[0], "parameters": run.taken(max_new_tokens=6, do_sample=False, details=True)}
+    payload = {"inputs": strategies.PROMPTS[0], "parameters": run.taken(max_new_tokens=16, do_sample=False, details=True)}
     cached, fresh = (
         run.ask(payload, about="headers.use-cache.type", headers=(("x-use-cache", value),)) for value in ("true", "false")
     )

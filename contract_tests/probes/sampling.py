@@ -48,21 +48,33 @@ def send_penalties(run: Run) -> None:
     strong = {"repetition_penalty": 1.5, "frequency_penalty": 2.0}
     for inputs in (*strategies.REPETITIVE, *strategies.PROMPTS):
         greedy = run.taken(max_new_tokens=32, details=True, top_n_tokens=5, do_sample=False)
-        base = run.ask({"inputs": inputs, "parameters": greedy})
+        told = greedy | run.taken(decoder_input_details=True)  # the prompt's own tokens have occurred too
+        base = run.ask({"inputs": inputs, "parameters": told})
         top_k_one = _ask_top_k_one(run, inputs)
         for name, value in strong.items():
             if run.lacks(name) or run.judged(f"parameters.{name}.penalizes"):
                 continue
             penalized = run.ask({"inputs": inputs, "parameters": {**greedy, name: value}})
             run.evidence.relate(f"penalty-{name}", (base, penalized, top_k_one))
-            if run.profile.prompts == 1:
-                continue
-            if name == "repetition_penalty":
-                gentle = run.ask({"inputs": inputs, "parameters": {**greedy, name: 1.2}})
-                run.evidence.relate(f"penalties-{name}", (base, gentle))
-            else:
+            if name == "frequency_penalty" and run.profile.prompts > 1:
                 single, negative = (run.ask({"inputs": inputs, "parameters": {**greedy, name: other}}) for other in (1.0, -2.0))
                 run.evidence.relate(f"penalties-{name}", (base, single, penalized, negative))
+
+
+@probe("repetition", "a penalty on a prompt that holds the likeliest tokens")
+def send_what_occurred(run: Run) -> None:
+    """The endpoint's own candidates are put before the prompt, so that several of them have occurred."""
+    if run.lacks("repetition_penalty", "top_n_tokens", "details", "decoder_input_details"):
+        return
+    parameters = run.taken(max_new_tokens=1, details=True, top_n_tokens=5, do_sample=False)
+    for inputs in strategies.PROMPTS[: run.profile.prompts]:
+        candidates = (run.ask({"inputs": inputs, "parameters": parameters}).top_tokens or [[]])[0]
+        prompt = "".join(str(candidate.get("text")) for candidate in candidates) + ". " + inputs
+        base = run.ask({"inputs": prompt, "parameters": parameters | {"decoder_input_details": True}})
+        penalized = run.ask({"inputs": prompt, "parameters": parameters | {"repetition_penalty": 1.05}})
+        run.evidence.relate("penalties-repetition_penalty", (base, penalized))
+        if run.judged("parameters.repetition_penalty.divides"):
+            return
 
 
 @probe("nucleus", "draws of a first token under top_k, top_p and typical_p")

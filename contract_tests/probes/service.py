@@ -35,6 +35,9 @@ def send_at_once(run: Run) -> None:
         run.evidence.relate("among-others", members)
 
 
+ENOUGH_EVENTS = 16
+"""Events below which another prompt is tried, once: a short reply tells little of when its tokens came."""
+
 ROUNDS = 4
 """Streams of one token and of many that must all say that the many are held back."""
 
@@ -43,14 +46,17 @@ ROUNDS = 4
 def time_arrivals(run: Run) -> None:
     if "stream" in run.without:
         return
+
+    def ask(inputs: str, count: int) -> Observation:
+        return run.ask({"inputs": inputs, "parameters": run.taken(max_new_tokens=count, do_sample=False), "stream": True})
+
     members: list[Observation] = []
+    inputs = strategies.PROMPTS[0]
     for _ in range(ROUNDS):
-        one, many = (
-            run.ask(
-                {"inputs": strategies.PROMPTS[1], "parameters": run.taken(max_new_tokens=count, do_sample=False), "stream": True}
-            )
-            for count in (1, 48)
-        )
+        one, many = ask(inputs, 1), ask(inputs, 48)
+        if len(many.events) < ENOUGH_EVENTS and not members:
+            inputs = strategies.PROMPTS[5]
+            one, many = ask(inputs, 1), ask(inputs, 48)
         members += [one, many]
         if not late_at_once(one, many):
             break

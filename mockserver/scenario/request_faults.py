@@ -439,10 +439,10 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         parameters(lambda request: {"repetition_penalty": (request.parameters.repetition_penalty or 0.5) * 2.0}),
     ),
     fault(
-        "repetition-penalty-squared",
+        "repetition-penalty-cubed",
         "parameters.repetition_penalty.divides",
-        "Applies `repetition_penalty` twice.",
-        parameters(lambda request: {"repetition_penalty": (request.parameters.repetition_penalty or 1.0) ** 2}),
+        "Applies `repetition_penalty` three times.",
+        parameters(lambda request: {"repetition_penalty": (request.parameters.repetition_penalty or 1.0) ** 3}),
     ),
     fault(
         "return-full-text-ignored",

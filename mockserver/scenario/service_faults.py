@@ -46,7 +46,7 @@ def _any_token(headers: Headers) -> Headers:
 def _other_text_without_cache(request: Request) -> Request:
     if request.use_cache:
         return request
-    return replace(request, parameters=replace(request.parameters, repetition_penalty=2.0))
+    return replace(request, parameters=replace(request.parameters, repetition_penalty=5.0))
 
 
 def _first_answers(count: int, told: dict[str, object]) -> Callable[[], Hooks]:
@@ -67,7 +67,7 @@ def _first_answers(count: int, told: dict[str, object]) -> Callable[[], Hooks]:
 
 
 def _mixed() -> Hooks:
-    """A request that is not alone is answered with a penalty that it did not ask for."""
+    """A request that is not alone is answered as if its prompt went on."""
     lock, here = Lock(), [0]
 
     def on_request(request: Request) -> Request:
@@ -76,7 +76,7 @@ def _mixed() -> Hooks:
         time.sleep(MEANWHILE)
         with lock:
             alone = here[0] == 1
-        return request if alone else replace(request, parameters=replace(request.parameters, repetition_penalty=2.0))
+        return request if alone else replace(request, inputs=f"{request.inputs} and")
 
     def on_answer(answer: Reply) -> Reply:
         with lock:

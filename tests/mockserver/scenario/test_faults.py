@@ -131,7 +131,7 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "truncate-after-length": lambda d: d.status({"inputs": "a " * 20_000, "parameters": {"truncate": 4}}) == 422,
     "frequency-penalty-absolute": lambda d: d.same({"frequency_penalty": -2.0}, {"frequency_penalty": 2.0}),
     "grammar-invalid-ignored": lambda d: d.status(payload("grammar", {"type": "regex", "value": "("})) == 200,
-    "repetition-penalty-squared": lambda d: d.details(repetition_penalty=2.0) == d.right_details(repetition_penalty=4.0),
+    "repetition-penalty-cubed": lambda d: d.details(repetition_penalty=2.0) == d.right_details(repetition_penalty=8.0),
     "stop-any-case": lambda d: (
         d.right(**{**FEW, "stop": ["S"]}) == d.right(**FEW) and d.details(stop=["S"])["finish_reason"] == "stop_sequence"
     ),
