@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import spec
+from mockserver import Config, create_app
 from mockserver.scenario.faults import FAULTS
 
 Check = Callable[..., dict[str, Any]]
@@ -44,6 +45,12 @@ FAULT_SEEDS = range(1, 1 + int(os.environ.get("TEXTGEN_FAULT_SEEDS", "1")))
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_clean_mock_violates_nothing(check_mock: Check, seed: int) -> None:
     assert {} == failed(check_mock(seed=seed))
+
+
+@pytest.mark.parametrize("seed", SEEDS if "TEXTGEN_SEEDS" in os.environ else SEEDS[:2])
+@pytest.mark.parametrize("dialect", spec.DIALECTS[1:])
+def test_the_clean_mock_of_another_dialect_violates_nothing(check_wsgi: Check, dialect: str, seed: int) -> None:
+    assert {} == failed(check_wsgi(create_app(Config(dialect=dialect)), dialect=dialect, seed=seed))
 
 
 @pytest.mark.parametrize("seed", FAULT_SEEDS)

@@ -74,6 +74,7 @@ def test_every_file_of_the_package_is_served_and_names_nobody_else() -> None:
 
 def test_looking_at_the_page_is_no_request(serve: Serve) -> None:
     client = serve(seed=1).test_client()
+    client.post("/_mock/reset", json={})
     client.get("/", headers={"accept": BROWSER})
     for path in ("/docs", "/docs/page.js", "/docs/desk.json", "/openapi.json"):
         client.get(path)
