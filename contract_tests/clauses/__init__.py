@@ -21,8 +21,10 @@ from contract_tests.clauses import (  # noqa: F401 (they register)
     reply,
     request,
     sampling,
+    stop,
     stream,
     tokens,
+    twins,
 )
 from contract_tests.clauses.registry import REGISTRY, Clause, Outcome, Skip, Violation, judge
 

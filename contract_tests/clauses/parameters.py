@@ -25,7 +25,6 @@ from contract_tests.clauses.shared import (
     logprobs_differ,
     refusal_of,
     same_pair,
-    same_text,
 )
 from contract_tests.observation import MISSING, Group, Observation, numbers, objects, parse, shorten
 from contract_tests.statistics import ALPHA
@@ -237,89 +236,6 @@ def full_text_is_prompt_and_text(pair: Group) -> Outcome:
     if full.generated_text.replace(" ", "") == expected.replace(" ", ""):
         return None
     return same_pair(pair, ("the request without `return_full_text`, behind the prompt,", "with it"))
-
-
-# ---------------------------------------------------------------- stop
-def _stopped_at(texts: list[str], stop: list[str]) -> int | None:
-    """How many tokens it takes until the joined text ends with a member of ``stop``; None when it never does."""
-    joined = ""
-    for count, text in enumerate(texts, 1):
-        joined += text
-        if text and any(joined.endswith(member) for member in stop):
-            return count
-    return None
-
-
-def _texts(seen: Observation) -> list[str] | None:
-    values = [("" if token.get("special") is True else token.get("text")) for token in seen.tokens or []]
-    return values if values and all(isinstance(value, str) for value in values) else None  # type: ignore[return-value]
-
-
-@clause("parameters.stop.stops")
-def nothing_follows_a_stop_sequence(seen: Observation) -> Outcome:
-    texts = _texts(seen)
-    if not (seen.generated and seen.asked.stop and texts):
-        return NOT_MINE
-    stopped = _stopped_at(texts, seen.asked.stop)
-    if stopped is None:
-        return NOT_MINE
-    if not any(texts[stopped:]):
-        return None
-    return Violation(f"no token behind {shorten(''.join(texts[:stopped]))}", shorten("".join(texts[stopped:])))
-
-
-@clause("parameters.stop.stops", of="stop")
-def stop_ends_the_generation_where_it_occurs(pair: Group) -> Outcome:
-    """Of a request that repeats itself: without `stop`, then with one of the texts that it generates."""
-    without, stopped = pair.members
-    if not pair.all_generated or without.new_text is None or stopped.new_text is None:
-        return Skip("one of the two requests was not answered with text")
-    stop = stopped.asked.stop
-    place = min((found for member in stop if (found := without.new_text.find(member)) >= 0), default=None)
-    if place is None:  # a stop sequence that does not occur changes nothing
-        return same_text(without, stopped, ("the request without `stop`", "with one that does not occur"))
-    member = next(member for member in stop if without.new_text.startswith(member, place))
-    texts = _texts(without)
-    if texts is not None and _stopped_at(texts, [member]) is None:
-        return Skip("it never ends with a token (judged by parameters.stop.inside-token)")
-    before, with_it = without.new_text[:place], without.new_text[: place + len(member)]
-    if stopped.new_text == before or stopped.new_text.startswith(with_it):
-        rest = stopped.new_text[len(with_it) :]
-        if len(rest) <= max((len(text) for text in _texts(without) or []), default=16):
-            return None
-    if near_parting(without, stopped):
-        return Skip("the two part before the stop sequence", inconclusive=True)
-    return Violation(f"text that ends where {shorten(member)} is generated: {shorten(with_it)}", shorten(stopped.new_text))
-
-
-def near_parting(without: Observation, stopped: Observation) -> bool:
-    outcome = same_text(without, stopped, ("", ""))
-    return isinstance(outcome, Skip) and outcome.inconclusive
-
-
-@clause("parameters.stop.inside-token")
-def stop_inside_a_token_stops_too(seen: Observation) -> Outcome:
-    texts = _texts(seen)
-    if not (seen.generated and seen.asked.stop and texts):
-        return NOT_MINE
-    before_last = "".join(texts).removesuffix(next((text for text in reversed(texts) if text), ""))
-    missed = next((member for member in seen.asked.stop if member in before_last), None)
-    if missed is None:
-        return None if any(member in "".join(texts) for member in seen.asked.stop) else NOT_MINE
-    return Violation(f"no token behind the one in which {shorten(missed)} ends", shorten("".join(texts)))
-
-
-@clause("parameters.stop.literal", of="stop-literal")
-def stop_is_text_as_it_stands(pair: Group) -> Outcome:
-    """Stop sequences that do not occur as they stand, but do in another case, without their space, or read as an expression."""
-    without, stopped, *again = pair.members
-    if not pair.all_generated or without.new_text is None or stopped.new_text is None:
-        return Skip("one of the two requests was not answered with text")
-    if any(member in without.new_text for member in stopped.asked.stop):
-        return Skip("the stop sequence occurs")
-    return same_pair(
-        Group(pair.relation, (without, stopped, *again)), ("the request without `stop`", "with one that does not occur")
-    )
 
 
 # ---------------------------------------------------------------- top_n_tokens
