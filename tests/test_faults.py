@@ -16,7 +16,7 @@ import pytest
 
 import spec
 from mockserver import Config, create_app
-from mockserver.scenario.faults import FAULTS
+from mockserver.scenario.faults import FAULTS, faults_that_break
 
 Check = Callable[..., dict[str, Any]]
 
@@ -57,9 +57,11 @@ def test_the_clean_mock_of_another_dialect_violates_nothing(check_wsgi: Check, d
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_fires_the_clause_of_its_statement(check_mock: Check, fault: Any, seed: int) -> None:
     token = "hf_right" if fault.statement == "headers.authorization.wrong" else ""  # without one no token can be wrong
-    found = failed(check_mock(fault.name, seed=seed, token=token))
+    result = check_mock(fault.name, seed=seed, token=token)
+    found = failed(result)
 
     assert fault.statement in found
+    assert result["summary"]["verdict"] == ("fail" if fault in faults_that_break("must") else "pass")
     assert [] == sorted(found.keys() - {fault.statement} - set(follows(fault.name)))
 
 
@@ -77,6 +79,12 @@ def test_what_follows_names_faults_and_clauses() -> None:
 TABLE = Path(__file__).parent.parent / "docs" / "faults.md"
 
 
+HEADINGS = {
+    "must": "`textgen-contract check` ends with exit code 1 (`textgen-mock faults`)",
+    "should": "`textgen-contract check` warns, and ends with 1 when told `--strict` (`textgen-mock faults --should`)",
+}
+
+
 def table() -> str:
     """The faults with the clause that finds each, and what else fails as a consequence."""
     lines = [
@@ -85,13 +93,12 @@ def table() -> str:
         "`textgen-mock serve --fault NAME` breaks the contract in one of these ways.",
         "Each is found by the clause of the statement that it breaks; the last column names what else fails as a consequence.",
         "The tests hold the suite to this table; `python tests/test_faults.py` writes it anew.",
-        "",
-        "| fault | what the server does | found by | follows |",
-        "|---|---|---|---|",
     ]
-    for fault in FAULTS:
-        consequences = ", ".join(f"`{id}`" for id in follows(fault.name))
-        lines.append(f"| `{fault.name}` | {fault.sentence} | `{fault.statement}` | {consequences} |")
+    for level, heading in HEADINGS.items():
+        lines += ["", f"## {heading}", "", "| fault | what the server does | found by | follows |", "|---|---|---|---|"]
+        for fault in faults_that_break(level):
+            consequences = ", ".join(f"`{id}`" for id in follows(fault.name))
+            lines.append(f"| `{fault.name}` | {fault.sentence} | `{fault.statement}` | {consequences} |")
     return "\n".join(lines) + "\n"
 
 

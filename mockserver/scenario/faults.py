@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+import spec
 from mockserver.config import ConfigError
 from mockserver.scenario.error_faults import ERROR_FAULTS
 from mockserver.scenario.network_faults import NETWORK_FAULTS
@@ -22,6 +23,15 @@ ALL_FAULTS: tuple[Fault, ...] = (*FAULTS, *NETWORK_FAULTS)
 
 class UnknownFaultError(ConfigError):
     """A fault name that is not one of ours; the message is one sentence with the nearest names."""
+
+
+def faults_that_break(level: str) -> tuple[Fault, ...]:
+    """Those of ``FAULTS`` whose statement is a ``level``, one of `spec.LEVELS`.
+
+    On a fault that breaks a ``must``, `textgen-contract check` fails; on one that breaks a ``should``, it warns, and fails with ``--strict``.
+    """
+    levels = {statement.id: statement.level for statement in spec.statements()}
+    return tuple(fault for fault in FAULTS if levels[fault.statement] == level)
 
 
 def find_faults(names: Iterable[str]) -> tuple[Fault, ...]:

@@ -15,7 +15,7 @@ from mockserver import create_app
 from mockserver.cli import main
 from mockserver.config import Config
 from mockserver.engine.vocabulary import Vocabulary
-from mockserver.scenario.faults import FAULTS
+from mockserver.scenario.faults import FAULTS, faults_that_break
 
 
 def run(*arguments: str) -> Result:
@@ -95,18 +95,24 @@ def test_a_mistake_is_a_sentence_and_exit_2(served: list[Config], arguments: lis
     assert served == []
 
 
-def test_faults_are_listed_with_their_statements() -> None:
-    lines = run("faults").output.splitlines()
+@pytest.mark.parametrize(("option", "level"), [((), "must"), (("--should",), "should")])
+def test_faults_are_listed_with_their_statements(option: tuple[str, ...], level: str) -> None:
+    lines = run("faults", *option).output.splitlines()
 
-    assert len(lines) == len(FAULTS)
-    assert lines[0].split()[:2] == [FAULTS[0].name, FAULTS[0].statement]
+    assert [line.split()[:2] for line in lines] == [[fault.name, fault.statement] for fault in faults_that_break(level)]
 
 
-def test_faults_can_be_read_by_programs() -> None:
-    rows = json.loads(run("faults", "--json").output)
+@pytest.mark.parametrize(("option", "level"), [((), "must"), (("--should",), "should")])
+def test_faults_can_be_read_by_programs(option: tuple[str, ...], level: str) -> None:
+    rows = json.loads(run("faults", "--json", *option).output)
 
-    assert rows[0] == {"name": FAULTS[0].name, "statement": FAULTS[0].statement, "sentence": FAULTS[0].sentence}
-    assert len(rows) == len(FAULTS)
+    assert rows == [
+        {"name": fault.name, "statement": fault.statement, "sentence": fault.sentence} for fault in faults_that_break(level)
+    ]
+
+
+def test_each_fault_of_a_statement_is_in_one_list() -> None:
+    assert sorted(FAULTS, key=str) == sorted([*faults_that_break("must"), *faults_that_break("should")], key=str)
 
 
 def test_the_version_is_told() -> None:
