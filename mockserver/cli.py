@@ -196,9 +196,13 @@ def _try_service(config: Config) -> None:
     if config.state is not None:
         if find_spec("redis") is None:
             raise MistakeError("`--state` needs the redis package: pip install 'textgen-contract[redis]'")
-        from mockserver.store import check_reachable
+        from mockserver.store import address_of, answers_now
 
-        check_reachable(config.state)
+        if not answers_now(config.state):
+            silent = f"the Redis at {address_of(config.state)} does not answer"
+            if config.workers > 1:  # each would live in a world of its own
+                raise MistakeError(f"{silent}, and {config.workers} workers need it to see the same world: start it, or correct `--state`")
+            click.echo(f"WARNING: {silent}: going on without it, and with it as soon as it does", err=True)
 
 
 def _try_script(config: Config) -> None:

@@ -13,13 +13,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mockserver.config import Config, ConfigError
+from mockserver.ending import Flag, end_surely
 from mockserver.patience import Patience
 
 if TYPE_CHECKING:
@@ -82,7 +83,10 @@ def _serve_by_granian(config: Config, address: str, port: int, load: Callable[[]
         parent = multiprocessing.parent_process()
         if parent is not None:
             threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-        return load()
+        app = load()
+        if hasattr(signal, "setitimer"):
+            end_surely(lambda: bool(app.open))
+        return app
 
     server = Granian(
         "mockserver",
@@ -100,6 +104,7 @@ def _serve_by_granian(config: Config, address: str, port: int, load: Callable[[]
         http=HTTPModes.http1,  # without ears for HTTP/2, which no client here speaks, a connection takes a fifth less memory
         workers_kill_timeout=GRACE,
     )
+    server.main_loop_interrupt = Flag()
     try:
         server.serve(target_loader=load_anew, wrap_loader=False)
     except SystemExit:
@@ -162,15 +167,32 @@ def reserve(host: str, port: int) -> socket.socket:
 
 
 class WorkerApp:
-    """The app of one worker process, that knows when it has been asked something."""
+    """The app of one worker process, that knows when it has been asked something, and what it is still answering."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
         self.asked = False
+        self.open: set[object] = set()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         self.asked = True
-        return self._app(environ, start_response)
+        asking = object()
+        self.open.add(asking)
+        answer: Iterable[bytes] = ()
+        try:
+            answer = self._app(environ, start_response)
+        finally:
+            if isinstance(answer, Sequence):
+                self.open.discard(asking)
+        return answer if isinstance(answer, Sequence) else self._streamed(answer, asking)
+
+    def _streamed(self, answer: Iterable[bytes], asking: object) -> Iterator[bytes]:
+        try:
+            yield from answer
+        finally:
+            self.open.discard(asking)
+            if hasattr(answer, "close"):
+                answer.close()
 
 
 def _load_worker(config: Config, address: str, silent: Synchronized[int]) -> WorkerApp:

@@ -42,16 +42,29 @@ def address_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def check_reachable(url: str) -> None:
-    """Raises ConfigError when there is no Redis at ``url``, or it lets nobody in."""
+def answers_now(url: str) -> bool:
+    """Whether there is a Redis at ``url`` that answers; False where it may yet, as before it has started.
+
+    Raises ConfigError for what does not mend itself: a name that leads nowhere, a Redis that does not let us in, another server.
+    """
+    from redis.exceptions import BusyLoadingError
+
     try:
         client = _connect(url)
         client.ping()
         client.close()
     except Exception as error:
-        raise ConfigError(
-            f"the Redis at {address_of(url)} does not answer ({type(error).__name__}): start it, or correct `--state`"
-        ) from None
+        if isinstance(error, BusyLoadingError) or isinstance(_cause_of(error), (ConnectionRefusedError, TimeoutError)):
+            return False
+        raise ConfigError(f"the Redis at {address_of(url)} cannot be used ({type(error).__name__}): correct `--state`") from None
+    return True
+
+
+def _cause_of(error: BaseException) -> BaseException:
+    """What the operating system said, under what redis made of it."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
 
 
 class Store:

@@ -28,7 +28,7 @@ class UnknownFaultError(ConfigError):
 def faults_that_break(level: str) -> tuple[Fault, ...]:
     """Those of ``FAULTS`` whose statement is a ``level``, one of `spec.LEVELS`.
 
-    On a fault that breaks a ``must``, `textgen-contract check` fails; on one that breaks a ``should``, it warns, and fails with ``--strict``.
+    `textgen-contract check` fails on a fault that breaks a ``must``; of one that breaks a ``should`` it warns, unless told ``--strict``.
     """
     levels = {statement.id: statement.level for statement in spec.statements()}
     return tuple(fault for fault in FAULTS if levels[fault.statement] == level)

@@ -8,8 +8,9 @@ import logging
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -124,16 +125,21 @@ class Workers:
             return reply.status, json.loads(reply.read()), reply.headers["x-compute-type"]
 
 
-@pytest.fixture
-def workers(redis_server: Any, request: pytest.FixtureRequest) -> Iterator[Workers]:
-    options = getattr(request, "param", ())
-    command = (sys.executable, "-m", "mockserver", "serve", "--port", "0", "--workers", "2", "--state", redis_server.url, *options)
+@contextmanager
+def running(state: str, *options: str) -> Iterator[Workers]:
+    command = (sys.executable, "-m", "mockserver", "serve", "--port", "0", "--state", state, *options)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         yield Workers(process)
     finally:
         process.terminate()
         process.communicate(timeout=30)
+
+
+@pytest.fixture
+def workers(redis_server: Any, request: pytest.FixtureRequest) -> Iterator[Workers]:
+    with running(redis_server.url, "--workers", "2", *getattr(request, "param", ())) as running_workers:
+        yield running_workers
 
 
 def test_workers_in_processes_give_the_same_reply_and_draw_nothing_twice(workers: Workers) -> None:
@@ -160,3 +166,27 @@ def test_workers_in_processes_go_on_without_it(workers: Workers, redis_server: A
     assert {200} == statuses
     assert "does not answer" in told
     assert "Traceback" not in told
+
+
+def held(state: str) -> int:
+    """How many things lie in the Redis."""
+    from redis import Redis
+
+    with Redis.from_url(state) as redis:
+        return len(redis.keys())
+
+
+def test_one_worker_starts_without_it_and_takes_to_it_when_it_comes(redis_server: Any) -> None:
+    redis_server.stop()
+    with running(redis_server.url) as worker:
+        without = [worker.post()[::2] for _ in range(2)]
+        redis_server.start()
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and not held(redis_server.url):
+            assert 200 == worker.post()[0]
+        worker.process.terminate()
+        _, told = worker.process.communicate(timeout=30)
+
+    assert [(200, None), (200, "cache")] == without
+    assert "going on without it" in told.splitlines()[0]
+    assert "answers again" in told.splitlines()[-1]
