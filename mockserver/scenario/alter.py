@@ -44,6 +44,11 @@ def ignored(*names: str, **instead: Any) -> Hooks:
     return parameters(change)
 
 
+def payload(change: Callable[[Json], Any]) -> Hooks:
+    """``change`` sees the body, where it is a JSON object."""
+    return Hooks(on_payload=lambda given: change(given) if isinstance(given, dict) else given)
+
+
 def payload_parameters(change: Callable[[Json], Json]) -> Hooks:
     """``change`` gives the ``parameters`` object that is checked instead of the one in the body."""
 

@@ -1,4 +1,4 @@
-"""All named faults, and how a name finds its fault. What each does stands in the five tables that this gathers."""
+"""All named faults, and how a name finds its fault. What each does stands in the tables that this gathers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,23 @@ import spec
 from mockserver.config import ConfigError
 from mockserver.scenario.error_faults import ERROR_FAULTS
 from mockserver.scenario.network_faults import NETWORK_FAULTS
+from mockserver.scenario.parameter_faults import PARAMETER_FAULTS
 from mockserver.scenario.reply_faults import REPLY_FAULTS
-from mockserver.scenario.request_faults import REQUEST_FAULTS
+from mockserver.scenario.sampling_faults import SAMPLING_FAULTS
 from mockserver.scenario.seams import Fault
 from mockserver.scenario.service_faults import SERVICE_FAULTS
 from mockserver.scenario.stream_faults import STREAM_FAULTS
+from mockserver.scenario.validation_faults import VALIDATION_FAULTS
 
-FAULTS: tuple[Fault, ...] = (*REQUEST_FAULTS, *REPLY_FAULTS, *STREAM_FAULTS, *ERROR_FAULTS, *SERVICE_FAULTS)
+FAULTS: tuple[Fault, ...] = (
+    *VALIDATION_FAULTS,
+    *PARAMETER_FAULTS,
+    *SAMPLING_FAULTS,
+    *REPLY_FAULTS,
+    *STREAM_FAULTS,
+    *ERROR_FAULTS,
+    *SERVICE_FAULTS,
+)
 """Those that break a statement of the contract."""
 
 ALL_FAULTS: tuple[Fault, ...] = (*FAULTS, *NETWORK_FAULTS)

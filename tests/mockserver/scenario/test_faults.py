@@ -15,7 +15,7 @@ import spec
 from mockserver import Config, create_app
 from mockserver.messages import Parameters
 from mockserver.scenario.faults import FAULTS, UnknownFaultError, find_faults
-from mockserver.scenario.request_faults import KINDS, OUT_OF_BOUNDS
+from mockserver.scenario.validation_faults import KINDS, OUT_OF_BOUNDS
 
 Ask = Callable[..., TestResponse]
 

@@ -1,0 +1,149 @@
+"""Faults in what a parameter does to the reply or its length: ignored, or taken otherwise. How tokens are chosen stays right."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+
+from mockserver.messages import Finished, FinishReason, Prefill, Request
+from mockserver.scenario.alter import Json, fault, ignored, parameters, payload
+from mockserver.scenario.seams import Events, Fault, Hooks
+
+
+def _one_more(request: Request) -> Json:
+    given = request.parameters.max_new_tokens
+    return {} if given is None else {"max_new_tokens": given + 1}
+
+
+def _stop_at_token_ends() -> Hooks:
+    """As text-generation-inference does: a stop sequence is seen only where it ends with a token."""
+
+    def on_steps(events: Events, request: Request) -> Events:
+        text = ""
+        for event in events:
+            if isinstance(event, Prefill) or event.finished is not None:
+                yield event
+                continue
+            text += "" if event.token.special else event.token.text
+            if any(text.endswith(member) for member in request.parameters.stop):
+                last = deque(events, maxlen=1)[0]
+                assert not isinstance(last, Prefill)
+                assert last.finished is not None
+                seed = last.finished.seed
+                yield replace(event, finished=Finished(FinishReason.STOP_SEQUENCE, text, event.index, seed))
+                return
+            yield event
+
+    return Hooks(on_request=ignored("stop").on_request, on_steps=on_steps)
+
+
+def _end_dropped(request: Request) -> Request:
+    if request.parameters.truncate is None:
+        return request
+    return replace(request, inputs=request.inputs[: len(request.inputs) * 2 // 3 + 1])
+
+
+def _grammar_dropped(kind: str) -> Hooks:
+    return parameters(
+        lambda request: {"grammar": None} if request.parameters.grammar and request.parameters.grammar.type == kind else {}
+    )
+
+
+def _penalised_when(name: str) -> Hooks:
+    return parameters(lambda request: {"repetition_penalty": 2.0} if getattr(request.parameters, name) else {})
+
+
+PARAMETER_FAULTS: tuple[Fault, ...] = (
+    fault(
+        "stream-by-default",
+        "request.stream.default",
+        "Streams unless `stream` is false.",
+        payload(lambda p: {"stream": True, **p}),
+    ),
+    fault("adapter-ignored", "parameters.adapter_id.unknown", "Takes no notice of `adapter_id`.", ignored("adapter_id")),
+    fault("best-of-ignored", "parameters.best_of.sequences", "Takes no notice of `best_of`.", ignored("best_of")),
+    fault(
+        "prefill-always",
+        "parameters.decoder_input_details.absent",
+        "Reads out the prompt whenever details are asked for.",
+        parameters(lambda request: {"decoder_input_details": bool(request.parameters.details) and not request.stream}),
+    ),
+    fault(
+        "details-ignored",
+        "parameters.details.given",
+        "Takes no notice of `details`.",
+        ignored("details", "decoder_input_details"),
+    ),
+    fault(
+        "details-always",
+        "parameters.details.absent",
+        "Gives details without being asked, when not streaming.",
+        parameters(lambda request: {} if request.stream else {"details": True}),
+    ),
+    fault(
+        "details-change-text",
+        "parameters.details.neutral",
+        "Generates other text when `details` is true.",
+        _penalised_when("details"),
+    ),
+    fault(
+        "grammar-json-ignored",
+        "parameters.grammar.json.matches",
+        "Takes no notice of a json `grammar`.",
+        _grammar_dropped("json"),
+    ),
+    fault(
+        "grammar-regex-ignored",
+        "parameters.grammar.regex.matches",
+        "Takes no notice of a regex `grammar`.",
+        _grammar_dropped("regex"),
+    ),
+    fault("max-new-tokens-plus-one", "parameters.max_new_tokens.limits", "Generates one token too many.", parameters(_one_more)),
+    fault(
+        "return-full-text-ignored",
+        "parameters.return_full_text.prepends",
+        "Takes no notice of `return_full_text`.",
+        ignored("return_full_text"),
+    ),
+    fault(
+        "return-full-text-always",
+        "parameters.return_full_text.absent",
+        "Puts the prompt before the text, asked or not.",
+        parameters(lambda _: {"return_full_text": True}),
+    ),
+    fault(
+        "stop-inside-token-missed",
+        "parameters.stop.inside-token",
+        "Sees a stop sequence only where it ends with a token.",
+        _stop_at_token_ends(),
+    ),
+    fault(
+        "stop-any-case",
+        "parameters.stop.literal",
+        "Takes capital and small letters of `stop` for the same.",
+        parameters(
+            lambda request: {"stop": tuple(form for member in request.parameters.stop for form in (member, member.swapcase()))}
+        ),
+    ),
+    fault("stop-ignored", "parameters.stop.stops", "Takes no notice of `stop`.", ignored("stop")),
+    fault("top-n-tokens-ignored", "parameters.top_n_tokens.given", "Takes no notice of `top_n_tokens`.", ignored("top_n_tokens")),
+    fault(
+        "top-n-tokens-always",
+        "parameters.top_n_tokens.absent",
+        "Gives `top_tokens` without being asked.",
+        parameters(lambda request: {"top_n_tokens": request.parameters.top_n_tokens or 2}),
+    ),
+    fault(
+        "top-n-tokens-change-text",
+        "parameters.top_n_tokens.neutral",
+        "Generates other text when `top_n_tokens` is given.",
+        _penalised_when("top_n_tokens"),
+    ),
+    fault("truncate-ignored", "parameters.truncate.size", "Takes no notice of `truncate`.", ignored("truncate")),
+    fault(
+        "truncate-drops-end",
+        "parameters.truncate.right-end",
+        "Drops the end of the input before anything else.",
+        Hooks(on_request=_end_dropped),
+    ),
+)
