@@ -175,7 +175,8 @@ def test_no_secret_is_in_what_the_fake_writes_and_tells(echo: str, tmp_path: Pat
 
 def test_no_secret_is_in_what_is_said_of_a_state_or_an_upstream_that_is_away(tmp_path: Path) -> None:
     for options in (
-        ["--state", f"redis://me:{STATE}@127.0.0.1:1/0"],
+        ["--workers", "2", "--state", f"redis://me:{STATE}@127.0.0.1:1/0"],
+        ["--state", f"redis://me:{STATE}@no-such-host.invalid/0"],
         ["--record", str(tmp_path), "--upstream", f"http://me:{PASSWORD}@127.0.0.1:1"],
         ["--token", f"{SERVER} "],
     ):
@@ -183,6 +184,20 @@ def test_no_secret_is_in_what_is_said_of_a_state_or_an_upstream_that_is_away(tmp
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
         assert (2, []) == (ended.returncode, found_in(ended.stdout + ended.stderr))
+
+
+def test_no_secret_is_in_what_is_said_of_a_state_that_is_missed_at_work() -> None:
+    pytest.importorskip("redis", reason="redis is not installed")
+    command = [sys.executable, "-m", "mockserver", "serve", "--port", "0", "--state", f"redis://me:{STATE}@127.0.0.1:1/0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    url = process.stdout.readline().removeprefix("listening on ").strip()
+    answered = httpx.post(url, json={"inputs": "hi"}, timeout=30)
+    process.terminate()
+    said = "".join(process.communicate(timeout=30))
+
+    assert (200, []) == (answered.status_code, found_in(said))
+    assert 2 <= said.count("does not answer")
 
 
 def test_what_was_masked_is_found_again_when_it_is_replayed(tmp_path: Path) -> None:
