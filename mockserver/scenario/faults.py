@@ -15,12 +15,14 @@ from mockserver.scenario.sampling_faults import SAMPLING_FAULTS
 from mockserver.scenario.seams import Fault
 from mockserver.scenario.service_faults import SERVICE_FAULTS
 from mockserver.scenario.stream_faults import STREAM_FAULTS
+from mockserver.scenario.token_faults import TOKEN_FAULTS
 from mockserver.scenario.validation_faults import VALIDATION_FAULTS
 
 FAULTS: tuple[Fault, ...] = (
     *VALIDATION_FAULTS,
     *PARAMETER_FAULTS,
     *SAMPLING_FAULTS,
+    *TOKEN_FAULTS,
     *REPLY_FAULTS,
     *STREAM_FAULTS,
     *ERROR_FAULTS,

@@ -1,4 +1,4 @@
-"""Faults in what is told of a generation, in plain replies and streams alike. What is generated stays right."""
+"""Faults in what is told of a whole generation, in plain replies and streams alike. What is generated stays right."""
 
 from __future__ import annotations
 
@@ -7,17 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mockserver.messages import FinishReason, Request, Step
-from mockserver.scenario.alter import (
-    details,
-    fault,
-    is_stream,
-    plain_details,
-    reply,
-    steps,
-    tokens,
-    with_content_type,
-    without,
-)
+from mockserver.scenario.alter import details, fault, is_stream, reply, steps, with_content_type, without
 from mockserver.scenario.seams import Fault, Hooks
 
 
@@ -61,30 +51,12 @@ def _cut(value: Any) -> Any:
     return [_cut(part) for part in value] if isinstance(value, list) else value
 
 
-def _top(change: Any) -> Hooks:
-    """``change`` sees the list of candidates of each place."""
-    return steps(lambda step, _: step if step.top_tokens is None else replace(step, top_tokens=tuple(change(step))))
-
-
-def _no_special(step: Step, _: Request) -> Step:
-    return replace(step, token=replace(step.token, special=False))
-
-
 def _seed(change: Any) -> Hooks:
     return details(lambda inner, request: {**inner, "seed": change(inner["seed"], request)})
 
 
-def _prefill(change: Any) -> Hooks:
-    return plain_details(lambda inner, _: {**inner, "prefill": [change(token) for token in inner["prefill"]]})
-
-
 def _plain_answers_as(content_type: str) -> Hooks:
     return Hooks(on_answer=lambda answer: answer if is_stream(answer) else with_content_type(answer, content_type))
-
-
-def _doubled(step: Step, _: Request) -> Step:
-    top = step.top_tokens and tuple(replace(token, logprob=2 * token.logprob) for token in step.top_tokens)
-    return replace(step, token=replace(step.token, logprob=2 * step.token.logprob), top_tokens=top)
 
 
 def _copies(whole: Any, _: Request) -> Any:
@@ -94,14 +66,6 @@ def _copies(whole: Any, _: Request) -> Any:
         return whole
     winner = {"generated_text": whole["generated_text"], **without(whole["details"], "best_of_sequences")}
     return {**whole, "details": {**whole["details"], "best_of_sequences": [winner for _ in others]}}
-
-
-def _shifted_prefill(inner: Any, _: Request) -> Any:
-    logprobs = [None, *(token["logprob"] for token in inner["prefill"])]
-    return {
-        **inner,
-        "prefill": [{**token, "logprob": logprob} for token, logprob in zip(inner["prefill"], logprobs, strict=False)],
-    }
 
 
 def _sequences(change: Any) -> Hooks:
@@ -203,38 +167,6 @@ REPLY_FAULTS: tuple[Fault, ...] = (
         details(lambda inner, _: {**inner, "generated_tokens": inner["generated_tokens"] + 1}),
     ),
     fault(
-        "prefill-missing",
-        "parameters.decoder_input_details.prefill",
-        "Leaves `prefill` empty.",
-        plain_details(lambda inner, _: {**inner, "prefill": []}),
-    ),
-    fault(
-        "prefill-text-empty",
-        "details.prefill.text",
-        "Writes no text into `prefill`.",
-        _prefill(lambda token: {**token, "text": ""}),
-    ),
-    fault(
-        "prefill-logprobs-shifted",
-        "details.prefill.agrees",
-        "Gives each token of `prefill` the logprob of the one before it.",
-        plain_details(_shifted_prefill),
-    ),
-    fault(
-        "prefill-text-missing",
-        "details.prefill.type",
-        "Leaves `text` out of `prefill`.",
-        _prefill(lambda token: without(token, "text")),
-    ),
-    fault(
-        "prefill-logprob-positive",
-        "details.prefill.logprob",
-        "Turns the sign of the logprobs in `prefill`.",
-        _prefill(
-            lambda token: {**token, "logprob": token["logprob"] and 1.0 - token["logprob"]},
-        ),
-    ),
-    fault(
         "seed-untold",
         "details.seed.reported",
         "Does not tell which seed it took, when none was sent.",
@@ -258,112 +190,7 @@ REPLY_FAULTS: tuple[Fault, ...] = (
         "Reports the seed that follows the one sent.",
         _seed(lambda seed, request: seed if request.parameters.seed is None or seed is None else seed + 1),
     ),
-    fault(
-        "token-special-missing",
-        "details.tokens.type",
-        "Leaves `special` out of tokens.",
-        tokens(lambda token: without(token, "special")),
-    ),
-    fault(
-        "token-id-as-string",
-        "details.tokens.id",
-        "Writes ids as strings.",
-        tokens(lambda token: {**token, "id": str(token["id"])}),
-    ),
-    fault(
-        "token-logprob-as-string",
-        "details.tokens.logprob",
-        "Writes logprobs as strings.",
-        tokens(
-            lambda token: {**token, "logprob": str(token["logprob"])},
-        ),
-    ),
-    fault(
-        "token-logprob-positive",
-        "details.tokens.logprob",
-        "Turns the sign of logprobs.",
-        tokens(
-            lambda token: {**token, "logprob": 0.25 - token["logprob"]},
-        ),
-    ),
-    fault(
-        "token-special-as-number",
-        "details.tokens.special",
-        "Writes 0 and 1 for false and true.",
-        tokens(
-            lambda token: {**token, "special": int(token["special"])},
-        ),
-    ),
-    fault(
-        "eos-not-special",
-        "details.finish_reason.eos_token",
-        "Says of the end token that it is an ordinary one.",
-        steps(_no_special),
-    ),
-    fault("token-text-null", "details.tokens.text", "Writes null for a text.", tokens(lambda token: {**token, "text": None})),
-    fault(
-        "token-text-stripped",
-        "details.tokens.join",
-        "Strips the spaces off the texts of tokens.",
-        tokens(
-            lambda token: {**token, "text": token["text"].strip()},
-        ),
-    ),
     fault("stop-text-removed", "details.tokens.join", "Leaves the stop sequence out of the text.", steps(_stop_text_removed)),
-    fault(
-        "top-tokens-flat",
-        "details.top_tokens.type",
-        "Writes `top_tokens` as one flat list.",
-        plain_details(
-            lambda inner, _: (
-                {**inner, "top_tokens": [token for place in inner["top_tokens"] for token in place]}
-                if "top_tokens" in inner
-                else inner
-            ),
-        ),
-    ),
-    fault(
-        "top-tokens-without-text",
-        "details.top_tokens.text",
-        "Writes a question mark for the text of each of `top_tokens`.",
-        _top(lambda step: (replace(token, text="?") for token in step.top_tokens)),
-    ),
-    fault(
-        "logprobs-doubled",
-        "parameters.do_sample.probabilities",
-        "Reports twice each logprob, as of a distribution by which it does not draw.",
-        steps(_doubled),
-    ),
-    fault(
-        "top-tokens-too-likely",
-        "details.top_tokens.probabilities",
-        "Reports half of each logprob in `top_tokens`.",
-        _top(lambda step: (replace(token, logprob=token.logprob / 2) for token in step.top_tokens)),
-    ),
-    fault(
-        "top-tokens-short",
-        "details.top_tokens.length",
-        "Leaves out the `top_tokens` of the last token.",
-        plain_details(
-            lambda inner, _: {**inner, "top_tokens": inner["top_tokens"][:-1]} if "top_tokens" in inner else inner,
-        ),
-    ),
-    fault(
-        "top-tokens-disagree",
-        "details.top_tokens.agrees",
-        "Reports in `top_tokens` other logprobs than in tokens.",
-        _top(
-            lambda step: [replace(token, logprob=token.logprob - 0.5) for token in step.top_tokens],
-        ),
-    ),
-    fault(
-        "top-tokens-unsorted",
-        "parameters.top_n_tokens.likeliest",
-        "Gives the likeliest tokens last.",
-        _top(
-            lambda step: step.top_tokens[::-1],
-        ),
-    ),
     # last, for no other fault finds its way in what they leave
     fault(
         "details-as-list",
