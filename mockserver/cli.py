@@ -244,16 +244,25 @@ Example:
 )
 @click.argument("text")
 def watermark(text: str) -> None:
-    """Say how surely TEXT carries the watermark of this server: its z-score; above 4 is no accident."""
+    """Say how surely TEXT carries the watermark of this server: its z-score; above 4 is no accident.
+
+    Less than about 100 tokens, or a text that says the same again and again, holds too little to tell that there is none.
+    """
     from mockserver.engine.model import Model
-    from mockserver.sampler import z_score
+    from mockserver.sampler import ENOUGH_TOKENS, is_long_enough, z_score
 
     model = Model.plain()
     ids = model.vocabulary.encode(text)
     if len(ids) < 2:
         raise MistakeError("a text of less than two tokens carries no watermark: give a longer one")
     score = z_score(ids, (model.next_logits(ids[max(0, end - model.window) : end]) for end in range(1, len(ids))))
-    click.echo(f"z = {score:.2f} over {len(ids)} tokens: {'watermarked' if score > 4 else 'no watermark found'}")
+    if score > 4:
+        found = "watermarked"
+    elif is_long_enough(ids):
+        found = "no watermark found"
+    else:
+        found = f"too short to tell: it takes about {ENOUGH_TOKENS} tokens that do not repeat themselves, so join several replies"
+    click.echo(f"z = {score:.2f} over {len(ids)} tokens: {found}")
 
 
 @main.command(context_settings=CONTEXT)

@@ -7,6 +7,16 @@ number: the same call gives the same bytes on any processor.
 """
 
 from mockserver.sampler.chain import Chain, Choice, Distribution, Settings, raw_logprob
-from mockserver.sampler.watermark import is_green, z_score
+from mockserver.sampler.watermark import ENOUGH_TOKENS, is_green, is_long_enough, z_score
 
-__all__ = ["Chain", "Choice", "Distribution", "Settings", "is_green", "raw_logprob", "z_score"]
+__all__ = [
+    "ENOUGH_TOKENS",
+    "Chain",
+    "Choice",
+    "Distribution",
+    "Settings",
+    "is_green",
+    "is_long_enough",
+    "raw_logprob",
+    "z_score",
+]

@@ -22,6 +22,12 @@ GAMMA = 0.5
 DELTA = 2.0
 """What a green token gains, in nats."""
 
+ENOUGH_TOKENS = 100
+"""Tokens of a text that nearly always show a watermark where there is one."""
+
+ENOUGH_PAIRS = 60
+"""Pairs of tokens that differ in such a text, at least: ordinary text has about 85 in 100 tokens, text that goes in circles has 20."""
+
 _GAIN = int(DELTA * 1024)
 _LIMIT = np.iinfo(np.int32).max - _GAIN
 _KEY = b"textgen-contract watermark"
@@ -85,6 +91,15 @@ def z_score(ids: Sequence[int], logits: Iterable[NDArray[np.int32]] | None = Non
             found[pair] = excess, variance
     variances = math.fsum(variance for _, variance in found.values())
     return math.fsum(excess for excess, _ in found.values()) / math.sqrt(variances) if variances else 0.0
+
+
+def is_long_enough(ids: Sequence[int]) -> bool:
+    """Whether a low z-score of this text says that it carries no watermark, and not only that it is short or repeats itself.
+
+    >>> is_long_enough(range(100)), is_long_enough(range(99)), is_long_enough([1, 2, 3] * 100)
+    (True, False, False)
+    """
+    return len(ids) >= ENOUGH_TOKENS and len({*pairwise(ids)}) >= ENOUGH_PAIRS
 
 
 def _excess(previous: int, token: int) -> tuple[float, float]:

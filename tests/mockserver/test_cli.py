@@ -175,6 +175,21 @@ def test_a_text_too_short_for_a_watermark_is_one_sentence() -> None:
     assert "give a longer one" in done.output
 
 
+@pytest.mark.parametrize("text", ["The weather today is cold and grey.", "The dog saw the cat. " * 60])
+def test_a_text_that_says_too_little_is_not_said_to_have_no_watermark(text: str) -> None:
+    """A short one, and a long one that goes in circles."""
+    done = run("watermark", text)
+
+    assert 0 == done.exit_code
+    assert "too short to tell: it takes about 100 tokens" in done.output
+
+
+def test_ordinary_prose_of_100_tokens_has_no_watermark() -> None:
+    prose = Path(__file__).parents[2].joinpath("CONTRIBUTING.md").read_text()
+
+    assert "no watermark found" in run("watermark", prose).output
+
+
 def test_desk_options_reach_the_config(served: list[Config], tmp_path: Path) -> None:
     script = tmp_path / "a.yaml"
     script.write_text("rules:\n  - {prompt: ping, reply: pong}\n")
