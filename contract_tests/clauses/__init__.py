@@ -11,8 +11,10 @@ from types import MappingProxyType
 
 import spec
 from contract_tests.clauses import (  # noqa: F401 (they register)
+    best_of,
     details,
     errors,
+    grammar,
     headers,
     laws,
     membership,
@@ -24,6 +26,7 @@ from contract_tests.clauses import (  # noqa: F401 (they register)
     stop,
     stream,
     tokens,
+    truncate,
     twins,
 )
 from contract_tests.clauses.registry import REGISTRY, Clause, Outcome, Skip, Violation, judge

@@ -8,7 +8,18 @@ from itertools import takewhile, zip_longest
 from typing import Any
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation
-from contract_tests.observation import ABOVE_ZERO, MISSING, Group, Json, Observation, is_integer, is_number, numbers, shorten
+from contract_tests.observation import (
+    ABOVE_ZERO,
+    MISSING,
+    Group,
+    Json,
+    Observation,
+    is_integer,
+    is_number,
+    numbers,
+    objects,
+    shorten,
+)
 from contract_tests.statistics import ALPHA, log_e_of_partings
 
 NOT_MINE = Skip("")
@@ -113,6 +124,11 @@ def same_but_for_known_cuts(text: str, joined: str) -> bool:
 
 def ids(seen: Observation) -> list[Any] | None:
     return None if seen.tokens is None else [token.get("id") for token in seen.tokens]
+
+
+def logprobs_of(tokens: object) -> list[float]:
+    """The logprobs of tokens; none where one of them is no number."""
+    return numbers(token.get("logprob") for token in objects(tokens)) or []
 
 
 def is_greedy(seen: Observation) -> bool:

@@ -1,0 +1,53 @@
+"""Clauses of `grammar`: what is generated keeps it, as far as it got."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import jsonschema_rs
+import msgspec
+import regex
+
+from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
+from contract_tests.clauses.shared import NOT_MINE
+from contract_tests.observation import MISSING, Observation, parse, shorten
+
+
+@cache
+def _schema(value: str) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(msgspec.json.decode(value))
+
+
+@clause("parameters.grammar.json.matches")
+def json_grammar_is_kept(seen: Observation) -> Outcome:
+    value = _grammar_value(seen, "json")
+    if value is None:
+        return NOT_MINE
+    text, schema = seen.new_text or "", value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    if seen.finish_reason == "length":
+        if '"object"' in schema and text.strip() and not text.lstrip().startswith("{"):
+            return Violation(f"the beginning of JSON that satisfies {shorten(schema)}", shorten(text))
+        return Skip("every generation under a json grammar was cut by its length")
+    found = parse(text)
+    if found is not MISSING and _schema(schema).is_valid(found):
+        return None
+    return Violation(f"JSON that satisfies {shorten(schema)}", shorten(text))
+
+
+@clause("parameters.grammar.regex.matches")
+def regex_grammar_is_kept(seen: Observation) -> Outcome:
+    value = _grammar_value(seen, "regex")
+    if not isinstance(value, str):
+        return NOT_MINE
+    text, cut = seen.new_text or "", seen.finish_reason == "length"
+    if regex.fullmatch(value, text, partial=cut):
+        return None
+    return Violation(f"{'the beginning of ' if cut else ''}text that matches {value}", shorten(text))
+
+
+def _grammar_value(seen: Observation, kind: str) -> object:
+    """`value` of the grammar that a generation was asked to keep; None when there was none, or when a stop sequence may have cut it."""
+    grammar = seen.asked.get("grammar")
+    if not (seen.generated and isinstance(grammar, dict) and grammar.get("type") == kind) or seen.asked.stop:
+        return None
+    return grammar.get("value") if seen.finish_reason in ("length", "eos_token") else None

@@ -1,0 +1,53 @@
+"""Clauses of `truncate`: how much of the input is read, and which end of it."""
+
+from __future__ import annotations
+
+from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
+from contract_tests.clauses.shared import NOT_MINE, accepted
+from contract_tests.observation import Group, Observation, objects, shorten
+
+
+@clause("parameters.truncate.size")
+def no_more_input_than_truncate(seen: Observation) -> Outcome:
+    limit = seen.asked.get("truncate")
+    if not (seen.generated and isinstance(limit, int)):
+        return NOT_MINE
+    read = seen.detail("input_length")
+    prefill = seen.detail("prefill")
+    if seen.asked.get("decoder_input_details") is True and isinstance(prefill, list) and prefill:
+        read = len(prefill)
+    if not isinstance(read, int):
+        return NOT_MINE
+    # one more for a token that the tokenizer puts before every prompt
+    return None if read <= limit + 1 else Violation(f"at most {limit} tokens of the input", f"{read} tokens")
+
+
+@clause("parameters.truncate.long-inputs", of="long-inputs")
+def truncate_makes_a_long_prompt_fit(pair: Group) -> Outcome:
+    whole, cut = pair.members
+    if not 400 <= whole.status < 500:
+        return Skip("the endpoint takes the long prompt whole, so that nothing has to be cut")
+    return accepted(cut)
+
+
+@clause("parameters.truncate.size", of="truncate")
+def truncate_shortens_the_input(pair: Group) -> Outcome:
+    whole, cut = pair.members
+    limit, all_of_it, read = cut.asked.get("truncate"), whole.detail("input_length"), cut.detail("input_length")
+    if not (pair.all_generated and isinstance(all_of_it, int) and isinstance(read, int)):
+        return Skip("the endpoint does not tell `input_length`")
+    expected = min(limit, all_of_it)
+    return (
+        None
+        if expected <= read <= expected + 1
+        else Violation(f"{expected} tokens of the {all_of_it} of the input", f"{read} tokens")
+    )
+
+
+@clause("parameters.truncate.right-end", of="truncate-prefill")
+def truncate_keeps_the_end(pair: Group) -> Outcome:
+    whole, cut = (([token.get("id") for token in objects(member.detail("prefill"))]) for member in pair.members)
+    if not whole or not cut or len(cut) >= len(whole):
+        return Skip("the endpoint does not tell `prefill`, or did not truncate")
+    kept = cut[1:] if len(cut) > 1 and cut[0] == whole[0] else cut  # behind a token that stands before every prompt
+    return None if whole[-len(kept) :] == kept else Violation(f"the last tokens of {shorten(whole)}", shorten(cut))
