@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 from typing import Any
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
@@ -20,22 +21,27 @@ from contract_tests.clauses.shared import (
 from contract_tests.observation import MISSING, Group, Json, Observation, is_number, shorten
 
 
-def _pair(twin: Group) -> tuple[Observation, Observation] | Skip:
-    """Both members of a twin whose plain request repeats itself; the third member, when there is one, is its repetition."""
-    plain, stream, *again = twin.members
-    if not (plain.generated and stream.generated and stream.is_stream and not plain.is_stream):
-        return Skip("one of the two requests was not answered with text")
-    if again and again[0].new_text != plain.new_text:
-        return Skip("the endpoint does not repeat itself (judged by parameters.seed.repeats and parameters.do_sample.greedy)")
-    return plain, stream
+def plain_and_stream(judge: Callable[[Observation, Observation], Outcome]) -> Callable[[Group], Outcome]:
+    """``judge`` sees the plain reply and the stream of a twin whose plain request repeats itself.
+
+    The third member, when there is one, is its repetition.
+    """
+
+    @wraps(judge)
+    def judge_twin(twin: Group) -> Outcome:
+        plain, stream, *again = twin.members
+        if not (plain.generated and stream.generated and stream.is_stream and not plain.is_stream):
+            return Skip("one of the two requests was not answered with text")
+        if again and again[0].new_text != plain.new_text:
+            return Skip("the endpoint does not repeat itself (judged by parameters.seed.repeats and parameters.do_sample.greedy)")
+        return judge(plain, stream)
+
+    return judge_twin
 
 
 @clause("stream.same-text", of="twin")
-def stream_has_the_same_text(twin: Group) -> Outcome:
-    pair = _pair(twin)
-    if isinstance(pair, Skip):
-        return pair
-    plain, stream = pair
+@plain_and_stream
+def stream_has_the_same_text(plain: Observation, stream: Observation) -> Outcome:
     if plain.generated_text is None or stream.generated_text is None:
         return NOT_MINE
     if plain.generated_text == stream.generated_text:
@@ -59,11 +65,8 @@ def stream_draws_the_same_tokens(group: Group) -> Outcome:
 
 
 @clause("stream.same-tokens", of="twin")
-def stream_has_the_same_tokens(twin: Group) -> Outcome:
-    pair = _pair(twin)
-    if isinstance(pair, Skip):
-        return pair
-    plain, stream = pair
+@plain_and_stream
+def stream_has_the_same_tokens(plain: Observation, stream: Observation) -> Outcome:
     if plain.tokens is None or stream.tokens is None:
         return NOT_MINE
     fields = ("id", "text", "special")
@@ -103,22 +106,16 @@ def _found(differences: list[Violation | None], seen: Observation) -> Outcome:
 
 
 @clause("stream.same-logprobs", of="twin")
-def stream_has_the_same_logprobs(twin: Group) -> Outcome:
-    pair = _pair(twin)
-    if isinstance(pair, Skip):
-        return pair
-    plain, stream = pair
+@plain_and_stream
+def stream_has_the_same_logprobs(plain: Observation, stream: Observation) -> Outcome:
     if not plain.tokens or not stream.tokens:
         return NOT_MINE
     return _found(list(_differences(plain.tokens, stream.tokens, "token")), plain)
 
 
 @clause("stream.same-top-tokens", of="twin")
-def stream_has_the_same_top_tokens(twin: Group) -> Outcome:
-    pair = _pair(twin)
-    if isinstance(pair, Skip):
-        return pair
-    plain, stream = pair
+@plain_and_stream
+def stream_has_the_same_top_tokens(plain: Observation, stream: Observation) -> Outcome:
     if plain.top_tokens is None or stream.top_tokens is None:
         return NOT_MINE
     if len(plain.top_tokens) != len(stream.top_tokens) and ids(plain) == ids(stream):
@@ -146,11 +143,8 @@ def _rivals_differ(place: int, one: list[Json], other: list[Json]) -> Violation 
 
 
 @clause("stream.same-details", of="twin")
-def stream_has_the_same_details(twin: Group) -> Outcome:
-    pair = _pair(twin)
-    if isinstance(pair, Skip):
-        return pair
-    plain, stream = pair
+@plain_and_stream
+def stream_has_the_same_details(plain: Observation, stream: Observation) -> Outcome:
     if plain.details is None or stream.details is None or plain.new_text != stream.new_text:
         return NOT_MINE
     for name in ("finish_reason", "generated_tokens", "seed"):
