@@ -19,7 +19,7 @@ from contract_tests.contract_run import ContractRun, make_budget
 from contract_tests.deviations import propose_deviations
 from contract_tests.endpoint import check_url, is_local, local_fake
 from contract_tests.errors import RunError
-from contract_tests.options import ABOVE_ZERO, EXISTING, FILE, LONGEST, Finite, apart, judging, reporting, telling_errors
+from contract_tests.options import ABOVE_ZERO, EXISTING, FILE, LONGEST, Finite, apart, judging, reporting
 from contract_tests.plugin import RESULT, RUN
 from contract_tests.probes import PROBES, PROFILES, Probe
 from contract_tests.report.console import print_result
@@ -43,7 +43,9 @@ from spec.secrets import Masker
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Ask for no more.  [default: 20000 beyond this machine]")
 @click.option("--rate", type=ABOVE_ZERO, metavar="N", help="At most so many requests a second.")
 @click.option("--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply.")
-@click.option("--wait", type=Finite(min=0, max=LONGEST), default=0.0, metavar="S", help="Wait so long for a server that is starting.")
+@click.option(
+    "--wait", type=Finite(min=0, max=LONGEST), default=0.0, metavar="S", help="Wait so long for a server that is starting."
+)
 @judging
 @reporting
 @click.option("--record", type=FILE, help="Write every exchange, one JSON line each; no Authorization in it.")
@@ -73,29 +75,26 @@ def check(
     textgen-contract check http://127.0.0.1:8080/models/google/gemma-2-2b-it
     textgen-contract check https://api-inference.huggingface.co/models/google/gemma-2-2b-it --token-env HF_TOKEN --profile quick
     """
-    with telling_errors():
-        apart(
-            write_deviations=write_deviations, **{form: options[form] for form in ("json", "junit", "html", "markdown", "record")}
-        )
-        settings = settings_of(
-            url="http://127.0.0.1/" if url is None else url,
-            profile=profile,
-            token_env=token_env,
-            headers=headers,
-            seed=seed,
-            without=without,
-            deviations=deviations,
-            **options,
-        )
-        check_writable(write_deviations)
-        if dry_run:
-            _print_plan(settings)
-            return
-        with nullcontext(url) if url else local_fake("--dialect", settings.dialect) as address:
-            code, result = _check(replace(settings, url=address))
-        if write_deviations:
-            write_deviations.write_text(propose_deviations(result), encoding="utf-8")
-        sys.exit(code)
+    apart(write_deviations=write_deviations, **{form: options[form] for form in ("json", "junit", "html", "markdown", "record")})
+    settings = settings_of(
+        url="http://127.0.0.1/" if url is None else url,
+        profile=profile,
+        token_env=token_env,
+        headers=headers,
+        seed=seed,
+        without=without,
+        deviations=deviations,
+        **options,
+    )
+    check_writable(write_deviations)
+    if dry_run:
+        _print_plan(settings)
+        return
+    with nullcontext(url) if url else local_fake("--dialect", settings.dialect) as address:
+        code, result = _check(replace(settings, url=address))
+    if write_deviations:
+        write_deviations.write_text(propose_deviations(result), encoding="utf-8")
+    sys.exit(code)
 
 
 def _print_plan(settings: Settings) -> None:

@@ -20,12 +20,13 @@ from contract_tests.contract_run import selected
 from contract_tests.endpoint import check_url
 from contract_tests.evidence import Evidence
 from contract_tests.load.cli import load
-from contract_tests.options import ABOVE_ZERO, DIALECT_HELP, EXISTING, FILE, apart, judging, reporting, telling_errors
+from contract_tests.options import ABOVE_ZERO, DIALECT_HELP, EXISTING, FILE, apart, judging, reporting
 from contract_tests.report.console import print_result
 from contract_tests.report.files import check_writable, write_reports
 from contract_tests.report.masking import mask
 from contract_tests.report.result import Spent, exit_code, make_result
 from contract_tests.settings import parse_header, read_token
+from contract_tests.telling import TellingGroup
 from spec.secrets import Masker, secrets_of_url
 
 
@@ -36,7 +37,7 @@ def _version() -> str:
         return "unknown"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=TellingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(_version(), prog_name="textgen-contract")
 def main() -> None:
     """Does an endpoint keep the documented Hugging Face text-generation contract?
@@ -65,28 +66,27 @@ def judge(files: tuple[Path, ...], dialect: str, select: tuple[str, ...], strict
     from contract_tests.judging import judge_recordings
     from contract_tests.recordings import read_recording
 
-    with telling_errors():
-        apart(**reports)
-        evidence = Evidence(selected(select, dialect))
-        check_writable(*reports.values())
-        started = time.monotonic()
-        secrets: set[str] = set()
-        judged = judge_recordings(lambda: (exchange for file in files for exchange in read_recording(file, secrets)), evidence)
-        result = make_result(
-            evidence,
-            url=", ".join(str(file) for file in files),
-            dialect=dialect,
-            seed=0,
-            spent=Spent(0, 0, time.monotonic() - started),
-            strict=strict,
-            refused=(),
-            authorized=False,
-        )
-        result = mask(result, Masker(secrets))
-        write_reports(result, **reports)
-        click.echo(judged.sentence)
-        print_result(result, Console())
-        sys.exit(exit_code(result))
+    apart(**reports)
+    evidence = Evidence(selected(select, dialect))
+    check_writable(*reports.values())
+    started = time.monotonic()
+    secrets: set[str] = set()
+    judged = judge_recordings(lambda: (exchange for file in files for exchange in read_recording(file, secrets)), evidence)
+    result = make_result(
+        evidence,
+        url=", ".join(str(file) for file in files),
+        dialect=dialect,
+        seed=0,
+        spent=Spent(0, 0, time.monotonic() - started),
+        strict=strict,
+        refused=(),
+        authorized=False,
+    )
+    result = mask(result, Masker(secrets))
+    write_reports(result, **reports)
+    click.echo(judged.sentence)
+    print_result(result, Console())
+    sys.exit(exit_code(result))
 
 
 @main.command()
@@ -104,24 +104,23 @@ def replay(results: Path, clause: str, url: str | None, token_env: str | None, h
     """
     from contract_tests.replay import read_case, replay_case
 
-    with telling_errors():
-        case = read_case(results, clause)
-        token, own = read_token(token_env) if token_env else "", tuple(parse_header(header) for header in headers)
-        masker = Masker((token, *(value for _, value in own), *secrets_of_url(url or case.url)))
-        with closing(Client(check_url(url or case.url), token=token, headers=own, timeout=timeout)) as client:
-            evidence = replay_case(case, client, masker)
-        result = make_result(
-            evidence,
-            url=client.url,
-            dialect=case.dialect,
-            seed=case.seed,
-            spent=Spent(client.budget.requests, client.budget.tokens, 0.0),
-            strict=True,
-            refused=(),
-            authorized=bool(token_env),
-        )
-        print_result(mask(result, masker), Console())
-        sys.exit(exit_code(result))
+    case = read_case(results, clause)
+    token, own = read_token(token_env) if token_env else "", tuple(parse_header(header) for header in headers)
+    masker = Masker((token, *(value for _, value in own), *secrets_of_url(url or case.url)))
+    with closing(Client(check_url(url or case.url), token=token, headers=own, timeout=timeout)) as client:
+        evidence = replay_case(case, client, masker)
+    result = make_result(
+        evidence,
+        url=client.url,
+        dialect=case.dialect,
+        seed=case.seed,
+        spent=Spent(client.budget.requests, client.budget.tokens, 0.0),
+        strict=True,
+        refused=(),
+        authorized=bool(token_env),
+    )
+    print_result(mask(result, masker), Console())
+    sys.exit(exit_code(result))
 
 
 @main.command()
@@ -147,9 +146,8 @@ def drift(file: Path, url: str, token_env: str | None, headers: tuple[str, ...],
     """
     from contract_tests.drift.command import drift as ask_and_compare
 
-    with telling_errors():
-        token = read_token(token_env) if token_env else ""
-        sys.exit(ask_and_compare(file, url, token=token, headers=tuple(parse_header(header) for header in headers), **options))
+    token = read_token(token_env) if token_env else ""
+    sys.exit(ask_and_compare(file, url, token=token, headers=tuple(parse_header(header) for header in headers), **options))
 
 
 @main.command()
@@ -167,15 +165,14 @@ def compare(files: tuple[Path, ...], everything: bool, html: Path | None, markdo
     from contract_tests.report.compare_html import to_html
     from contract_tests.report.results_file import read_result
 
-    with telling_errors():
-        check_writable(html, markdown)
-        found = comparison.compare([read_result(path) for path in files])
-        # in a file or a pipe a table need not fit a screen
-        comparison.print_comparison(found, Console(width=None if sys.stdout.isatty() else 200), everything=everything)
-        if html:
-            html.write_text(to_html(found, everything=everything), encoding="utf-8")
-        if markdown:
-            markdown.write_text(comparison.to_markdown(found, everything=everything), encoding="utf-8")
+    check_writable(html, markdown)
+    found = comparison.compare([read_result(path) for path in files])
+    # in a file or a pipe a table need not fit a screen
+    comparison.print_comparison(found, Console(width=None if sys.stdout.isatty() else 200), everything=everything)
+    if html:
+        html.write_text(to_html(found, everything=everything), encoding="utf-8")
+    if markdown:
+        markdown.write_text(comparison.to_markdown(found, everything=everything), encoding="utf-8")
 
 
 @main.command()

@@ -1,18 +1,15 @@
-"""Options that several commands share, the numbers and files that they take, and how a command ends that cannot do what was asked."""
+"""Options that several commands share, and the numbers and files that they take."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 import spec
-from contract_tests.errors import RunError, UsageError
-from spec.secrets import Masker
+from contract_tests.errors import UsageError
 
 DIALECT_HELP = "Which server's habits to expect."
 F = TypeVar("F", bound=Callable[..., Any])
@@ -67,16 +64,3 @@ def apart(**files: Path | None) -> None:
         for other, same in named[:place]:
             if file == same:
                 raise UsageError(f"{other} and {option} name the same file, {file}: give each its own.")
-
-
-@contextmanager
-def telling_errors() -> Iterator[None]:
-    """End with one sentence and the right exit code for what is not the suite's fault."""
-    try:
-        yield
-    except RunError as error:
-        click.echo(f"textgen-contract: {Masker().text(str(error))}", err=True)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        click.echo(f"textgen-contract: {error.strerror} ({error.filename})", err=True)
-        sys.exit(2)

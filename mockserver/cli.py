@@ -12,17 +12,12 @@ import click
 
 import spec
 from mockserver.config import LONGEST_LOAD, LONGEST_SENDING, LONGEST_WAIT, Config, ConfigError
+from mockserver.mistakes import MistakeError, TellingGroup
 from mockserver.paces import PACES
 
 Command = Callable[..., Any]
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Config)}
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-
-
-class MistakeError(click.ClickException):
-    """The user's mistake, in one sentence."""
-
-    exit_code = 2
 
 
 def _show_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
@@ -34,6 +29,7 @@ def _show_version(context: click.Context, _option: click.Parameter, asked: bool)
 
 
 @click.group(
+    cls=TellingGroup,
     context_settings=CONTEXT,
     epilog="""\b
 Examples:

@@ -17,7 +17,7 @@ from contract_tests.errors import UsageError
 from contract_tests.load import command
 from contract_tests.load.order import Order
 from contract_tests.load.visitor import draw_payloads
-from contract_tests.options import ABOVE_ZERO, LONGEST, Finite, apart, judging, reporting, telling_errors
+from contract_tests.options import ABOVE_ZERO, LONGEST, Finite, apart, judging, reporting
 from contract_tests.report.console import print_result
 from contract_tests.report.files import write_reports
 from contract_tests.report.masking import mask
@@ -73,42 +73,41 @@ def load(
     textgen-contract load http://10.0.0.5/ --master --expect-workers 2 --users 200 --rate 500
     textgen-contract load --worker --master-host 10.0.0.4
     """
-    with telling_errors():
-        command.check_installed()
-        url, passed = command.split_words(words)
-        if master and worker:
-            raise UsageError("a load is led or followed: give --master or --worker, not both.")
-        role = "master" if master else "worker" if worker else None
-        if worker and url is not None:
-            raise UsageError("a worker learns the address from its master: leave the URL out.")
-        if worker:
-            command.run_locust(command.locust_command(None, Order(), duration, role, passed), Order(), show=False)
-            return
-        if url is None:
-            raise UsageError("no endpoint was named: textgen-contract load URL.")
-        apart(json=json, junit=junit, html=html, markdown=markdown)
-        near = is_local(check_url(url))
-        seed, absent = fresh_seed() if seed is None else seed, parse_without(without)
-        order = Order(
-            users=users or (10 if near else 1),
-            rate=rate if rate or near else 1.0,
-            seed=seed,
-            headers=tuple(parse_header(header) for header in headers),
-            without=absent,
-            payloads=draw_payloads(seed, absent),
-            **options,
-        )
-        token = read_token(order.token_env) if order.token_env else ""
-        masker = Masker((token, *(value for _, value in order.headers), *secrets_of_url(url)))
-        with closing(Client(url, token=token, headers=order.headers, timeout=order.timeout)) as client:
-            check_reachable(client, masker)
-        click.echo(f"loading {masker.text(url)} ({order.users} users, {duration:g} s, seed {order.seed})")
-        started = time.monotonic()
-        outcome = command.run_locust(command.locust_command(url, order, duration, role, passed), order, show=sys.stderr.isatty())
-        result = command.result_of(outcome, order, url, started, strict=strict)
-        result = mask(result, masker)
-        write_reports(result, json=json, junit=junit, html=html, markdown=markdown)
-        shown = [clause for clause in result["clauses"] if clause["verdict"] != "skip"]
-        print_result({**result, "clauses": shown}, Console())
-        Console().print(command.figures_table(result["load"]))
-        sys.exit(exit_code(result))
+    command.check_installed()
+    url, passed = command.split_words(words)
+    if master and worker:
+        raise UsageError("a load is led or followed: give --master or --worker, not both.")
+    role = "master" if master else "worker" if worker else None
+    if worker and url is not None:
+        raise UsageError("a worker learns the address from its master: leave the URL out.")
+    if worker:
+        command.run_locust(command.locust_command(None, Order(), duration, role, passed), Order(), show=False)
+        return
+    if url is None:
+        raise UsageError("no endpoint was named: textgen-contract load URL.")
+    apart(json=json, junit=junit, html=html, markdown=markdown)
+    near = is_local(check_url(url))
+    seed, absent = fresh_seed() if seed is None else seed, parse_without(without)
+    order = Order(
+        users=users or (10 if near else 1),
+        rate=rate if rate or near else 1.0,
+        seed=seed,
+        headers=tuple(parse_header(header) for header in headers),
+        without=absent,
+        payloads=draw_payloads(seed, absent),
+        **options,
+    )
+    token = read_token(order.token_env) if order.token_env else ""
+    masker = Masker((token, *(value for _, value in order.headers), *secrets_of_url(url)))
+    with closing(Client(url, token=token, headers=order.headers, timeout=order.timeout)) as client:
+        check_reachable(client, masker)
+    click.echo(f"loading {masker.text(url)} ({order.users} users, {duration:g} s, seed {order.seed})")
+    started = time.monotonic()
+    outcome = command.run_locust(command.locust_command(url, order, duration, role, passed), order, show=sys.stderr.isatty())
+    result = command.result_of(outcome, order, url, started, strict=strict)
+    result = mask(result, masker)
+    write_reports(result, json=json, junit=junit, html=html, markdown=markdown)
+    shown = [clause for clause in result["clauses"] if clause["verdict"] != "skip"]
+    print_result({**result, "clauses": shown}, Console())
+    Console().print(command.figures_table(result["load"]))
+    sys.exit(exit_code(result))

@@ -24,6 +24,10 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("--workers 0", "0 is not in the range"),
         ("--workers x", "'x' is not a valid integer"),
+        ("--port", "Option '--port' requires an argument"),
+        ("--dialect tgo", "'tgo' is not one of 'documented', 'tgi', 'hosted'"),
+        ("--fualt seed-ignored", "No such option '--fualt' (did you mean"),
+        ("seed-ignored", "unexpected extra argument (seed-ignored): `textgen-mock serve --help` tells what can be given"),
         ("--port 70000", "70000 is not in the range"),
         ("--itl 1e300", "is not in the range"),
         ("--itl nan", "`--itl` is milliseconds, from 0 to 3600000 (an hour). Given: nan"),
@@ -52,12 +56,23 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_mistake_is_one_sentence(options: str, sentence: str) -> None:
     if "redis" in options:
         pytest.importorskip("redis", reason="redis is not installed")
-    ended = CliRunner().invoke(main, ["serve", *options.split()])
-    *_, last = ended.output.strip().split("\n")
+    ended = CliRunner().invoke(main, ["serve", *options.split()], prog_name="textgen-mock")
 
-    assert (2, True) == (ended.exit_code, last.startswith("Error: "))
-    assert sentence in last
+    assert (2, 1) == (ended.exit_code, len(ended.output.splitlines()))
+    assert ended.output.startswith("Error: ")
+    assert sentence in ended.output
     assert "secret" not in ended.output
+
+
+def test_a_command_that_is_none_is_told_in_a_sentence() -> None:
+    ended = CliRunner().invoke(main, ["srve"], prog_name="textgen-mock")
+
+    assert (2, 1) == (ended.exit_code, len(ended.output.splitlines()))
+    assert "'srve'" in ended.output
+
+
+def test_who_asks_for_nothing_is_shown_the_commands() -> None:
+    assert "Commands:" in CliRunner().invoke(main, []).output
 
 
 @pytest.mark.parametrize("settings", [{"itl": 1e300}, {"jitter": float("nan")}, {"cold": float("inf")}])
