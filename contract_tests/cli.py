@@ -80,7 +80,6 @@ def judge(files: tuple[Path, ...], dialect: str, select: tuple[str, ...], strict
         spent=Spent(0, 0, time.monotonic() - started),
         strict=strict,
         refused=(),
-        authorized=False,
     )
     result = mask(result, Masker(secrets))
     write_reports(result, **reports)
@@ -117,7 +116,7 @@ def replay(results: Path, clause: str, url: str | None, token_env: str | None, h
         spent=Spent(client.budget.requests, client.budget.tokens, 0.0),
         strict=True,
         refused=(),
-        authorized=bool(token_env),
+        token_env=token_env or "",
     )
     print_result(mask(result, masker), Console())
     sys.exit(exit_code(result))
@@ -147,7 +146,8 @@ def drift(file: Path, url: str, token_env: str | None, headers: tuple[str, ...],
     from contract_tests.drift.command import drift as ask_and_compare
 
     token = read_token(token_env) if token_env else ""
-    sys.exit(ask_and_compare(file, url, token=token, headers=tuple(parse_header(header) for header in headers), **options))
+    own = tuple(parse_header(header) for header in headers)
+    sys.exit(ask_and_compare(file, url, token=token, token_env=token_env or "", headers=own, **options))
 
 
 @main.command()

@@ -115,7 +115,7 @@ class ContractRun:
             refused=self.run.refused,
             without=settings.without,
             deviations=settings.deviations,
-            authorized=bool(settings.token),
+            token_env=settings.token_env,
         )
         paths = {form: getattr(settings, form) for form in FORMS}
         told = mask(result, self._masker)

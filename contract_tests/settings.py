@@ -30,6 +30,7 @@ def fresh_seed() -> int:
 class Settings:
     """``url`` is posted to verbatim. ``select`` holds prefixes of clause ids, () for all. Limits None: no limit.
 
+    ``token_env`` names the variable that holds the token: the curl lines of a report take it from there.
     ``without`` holds what the endpoint is declared to lack: names of parameters, or "stream".
     """
 
@@ -37,6 +38,7 @@ class Settings:
     dialect: str = "documented"
     profile: str = "standard"
     token: str = field(default="", repr=False)
+    token_env: str = ""
     headers: Headers = field(default=(), repr=False)
     seed: int = field(default_factory=fresh_seed)
     jobs: int = 1
@@ -114,6 +116,7 @@ def settings_of(
         url=url,
         profile=profile or ("standard" if is_local(check_url(url)) else "quick"),
         token=read_token(token_env) if token_env else "",
+        token_env=token_env or "",
         headers=tuple(parse_header(header) for header in headers),
         seed=fresh_seed() if seed is None else seed,
         without=parse_without(without),

@@ -27,6 +27,7 @@ def drift(
     url: str,
     *,
     token: str,
+    token_env: str,
     headers: Headers,
     timeout: float,
     max_requests: int | None,
@@ -57,9 +58,9 @@ def drift(
         raise UnreachableError(
             f"{masker.text(url)} answered none of the recorded requests ({why}): is the server running, and the address right?"
         )
-    _print(found, url, masker, authorized=bool(token))
+    _print(found, url, masker, token_env=token_env)
     if json_file is not None:
-        told = masker.value(_as_json(found, url, authorized=bool(token)))
+        told = masker.value(_as_json(found, url, token_env=token_env))
         json_file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return 1 if found.changes else 0
 
@@ -73,11 +74,11 @@ def _read(file: Path) -> list[Asking]:
     return asked
 
 
-def _print(found: Drift, url: str, masker: Masker, *, authorized: bool) -> None:
+def _print(found: Drift, url: str, masker: Masker, *, token_env: str) -> None:
     for change in found.changes:
         replies = "1 reply" if change.count == 1 else f"{change.count} replies"
         click.echo(f"{change.place}: was {_or(change.before)}, came {_or(change.now)} (in {replies} of {found.compared})")
-        click.echo(f"  repeat: {masker.text(curl(change.exchange, authorized=authorized))}")
+        click.echo(f"  repeat: {masker.text(curl(change.exchange, token_env=token_env))}")
     click.echo(found.sentence)
     click.echo(
         f"{masker.text(url)} {'answers in another shape than was recorded' if found.changes else 'answers in the shape that was recorded'}"
@@ -88,7 +89,7 @@ def _or(kinds: frozenset[str]) -> str:
     return " or ".join(sorted(kinds))
 
 
-def _as_json(found: Drift, url: str, *, authorized: bool) -> dict[str, Any]:
+def _as_json(found: Drift, url: str, *, token_env: str) -> dict[str, Any]:
     return {
         "schema": 1,
         "endpoint": url,
@@ -101,7 +102,7 @@ def _as_json(found: Drift, url: str, *, authorized: bool) -> dict[str, Any]:
                 "before": sorted(change.before),
                 "now": sorted(change.now),
                 "replies": change.count,
-                "curl": curl(change.exchange, authorized=authorized),
+                "curl": curl(change.exchange, token_env=token_env),
             }
             for change in found.changes
         ],

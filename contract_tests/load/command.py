@@ -137,7 +137,7 @@ def result_of(outcome: dict[str, Any], order: Order, url: str, started: float, *
         spent=Spent(spent["requests"], spent["tokens"], time.monotonic() - started),
         strict=strict,
         without=order.without,
-        authorized=order.token_env is not None,
+        token_env=order.token_env or "",
     )
     load = {"users": order.users, "processes": outcome["processes"], "generated": spent["generated"], "figures": figures}
     return result | {"load": load}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -41,19 +42,24 @@ def tool() -> dict[str, str]:
     return {"name": "textgen-contract", "version": number}
 
 
-def curl(exchange: Exchange, *, authorized: bool) -> str:
-    """A shell line that repeats the request; the token is taken from the environment, never written."""
+def curl(exchange: Exchange, *, token_env: str) -> str:
+    """A shell line that repeats the request; the token is taken from the variable ``token_env``, "" for none, and never written."""
     case = exchange.case
     words = ["curl", "-sS", "-N", "-X", "POST", shlex.quote(exchange.url)]
     for name, value in case.headers:
         words += ["-H", shlex.quote(f"{name}: {value}")]
-    if authorized:
-        words += ["-H", '"Authorization: Bearer $HF_TOKEN"']
+    if token_env:
+        words += ["-H", f'"Authorization: Bearer {_variable(token_env)}"']
     text = _as_text(exchange)
     if text is None:
         octal = "".join(f"\\{byte:03o}" for byte in case.body[:20_000])
         return f"printf {shlex.quote(octal)} | {' '.join(words)} --data-binary @-"
     return " ".join([*words, "--data-raw", shlex.quote(text)])
+
+
+def _variable(name: str) -> str:
+    """What a shell puts the value of ``name`` for; not every name of the environment is one that ``$`` can be put before."""
+    return f"${name}" if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else f"$(printenv {shlex.quote(name)})"
 
 
 def _as_text(exchange: Exchange) -> str | None:
@@ -108,14 +114,14 @@ def _answer(exchange: Exchange, limit: int) -> dict[str, Any]:
     return shown | {"chunks": chunks, "cut": exchange.unkept > 0}
 
 
-def _violation(finding: Finding, *, authorized: bool) -> dict[str, Any]:
+def _violation(finding: Finding, *, token_env: str) -> dict[str, Any]:
     *others, last = finding.exchanges
     limit = max(SHOWN_BYTES_LEAST, min(SHOWN_BYTES, SHOWN_BYTES_TOGETHER // len(finding.exchanges)))
     return {
         "expected": finding.violation.expected,
         "actual": finding.violation.actual,
         "case": shown(last.case, last.url) | _compared(finding, others),
-        "curl": "\n".join(curl(exchange, authorized=authorized) for exchange in finding.exchanges),
+        "curl": "\n".join(curl(exchange, token_env=token_env) for exchange in finding.exchanges),
         "exchange": [_answer(exchange, limit) for exchange in finding.exchanges],
     }
 
@@ -125,7 +131,7 @@ def _compared(finding: Finding, others: list[Exchange]) -> dict[str, Any]:
     return {"relation": finding.relation, "compared_with": [shown(other.case, other.url) for other in others]} if others else {}
 
 
-def _clause(tally: Tally, *, authorized: bool) -> dict[str, Any]:
+def _clause(tally: Tally, *, token_env: str) -> dict[str, Any]:
     statement = tally.clause.statement
     return {
         "id": statement.id,
@@ -138,7 +144,7 @@ def _clause(tally: Tally, *, authorized: bool) -> dict[str, Any]:
         "reason": tally.reason,
         "judged": tally.judged,
         "violated": tally.violated,
-        "violations": [_violation(finding, authorized=authorized) for finding in tally.findings],
+        "violations": [_violation(finding, token_env=token_env) for finding in tally.findings],
     }
 
 
@@ -161,10 +167,10 @@ def make_result(
     refused: Iterable[str] = (),
     without: Iterable[str] = (),
     deviations: Iterable[Deviation] = (),
-    authorized: bool = False,
+    token_env: str = "",
 ) -> dict[str, Any]:
     """``results.json`` as the commands describe it."""
-    clauses = [_clause(tally, authorized=authorized) for tally in evidence.tallies.values()]
+    clauses = [_clause(tally, token_env=token_env) for tally in evidence.tallies.values()]
     apply_deviations(clauses, deviations)
     summary: dict[str, Any] = {verdict: sum(clause["verdict"] == verdict for clause in clauses) for verdict in VERDICTS}
     failed = any(counts_as_failure(clause, strict=strict) for clause in clauses)

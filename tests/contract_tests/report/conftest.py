@@ -44,7 +44,7 @@ def result_of(evidence: Evidence, *, strict: bool = False, url: str = URL) -> di
         spent=Spent(12, 345, 6.7891),
         strict=strict,
         refused=["grammar"],
-        authorized=True,
+        token_env="MY_TOKEN",
     )
 
 
