@@ -5,15 +5,18 @@ A worker's main thread can wait for ever for a thread that waits for the main th
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 FUSE = 10.0
 """Seconds after which a worker that was told to end is ended by the system, counted from its last open request."""
 
+SIGNS = (signal.SIGTERM, signal.SIGINT)
 LOOK = 0.5
 TICK = 0.1
 
@@ -32,13 +35,25 @@ def end_surely(busy: Callable[[], bool]) -> None:
 
 def _burn(told: socket.socket, tell: socket.socket, busy: Callable[[], bool]) -> None:
     with told, tell:
-        while told.recv(1)[0] not in (signal.SIGTERM, signal.SIGINT):
+        while told.recv(1)[0] not in SIGNS:
             continue
+        _hear_no_more()
         signal.setitimer(signal.ITIMER_REAL, FUSE)
         while True:
             time.sleep(LOOK)
             if busy():
                 signal.setitimer(signal.ITIMER_REAL, FUSE)
+
+
+def _hear_no_more() -> None:
+    """What has been said once is not heard again: granian's workers stall, and their streams with them, when they are told three times.
+
+    The C library is asked, because Python lets only the main thread do it, and that may be busy with the first telling.
+    """
+    ignore = ctypes.c_void_p(int(signal.SIG_IGN))
+    with suppress(OSError, AttributeError, TypeError):  # a system without a C library that can be had so
+        for sign in SIGNS:
+            ctypes.CDLL(None).signal(int(sign), ignore)
 
 
 class Flag(threading.Event):

@@ -6,6 +6,7 @@ Both keep one process per worker and a parent that watches them; this is the par
 from __future__ import annotations
 
 import logging
+import math
 import multiprocessing
 import os
 import signal
@@ -32,6 +33,9 @@ log = logging.getLogger("mockserver")
 
 GRACE = 30
 """Seconds that open streams are given to end after SIGTERM or SIGINT."""
+
+ONE_PRESS = 1.0
+"""Seconds within which a second SIGINT is the first once more."""
 
 ARENAS = 2
 """Heaps that the C library keeps among all threads of a worker, and not eight for each core: half the memory under load."""
@@ -88,7 +92,18 @@ def _serve_by_granian(config: Config, address: str, port: int, load: Callable[[]
             end_surely(lambda: bool(app.open))
         return app
 
-    server = Granian(
+    class Server(Granian):  # type: ignore[misc, valid-type]  # a variable of granian's, another class on other systems
+        told_at = math.inf
+
+        def signal_handler_interrupt(self, *told: Any, **more: Any) -> None:
+            """Who presses Ctrl-C once more does not want to wait for open streams; one press that a launcher passes on is none."""
+            if told[0] == signal.SIGINT and time.monotonic() - self.told_at > ONE_PRESS:
+                for worker in self.wrks:
+                    worker.kill()
+            self.told_at = min(self.told_at, time.monotonic())
+            super().signal_handler_interrupt(*told, **more)
+
+    server = Server(
         "mockserver",
         address=address,
         port=port,

@@ -155,6 +155,23 @@ def test_a_signal_lets_open_streams_end_and_exits_0(how: str, kind: str) -> None
 
 
 @SERVERS
+def test_a_second_ctrl_c_cuts_open_streams(kind: str) -> None:
+    needs(kind)
+    with running("--server", kind, "--itl", "1000") as server, closing(server.connect()) as connection:
+        connection.request("POST", MODEL, json.dumps(LONG), HEADERS)
+        response = connection.getresponse()
+        response.readline()
+        send_to(server.process, "ctrl-c")
+        time.sleep(1.2)  # sooner, it would be the same press
+        send_to(server.process, "ctrl-c")
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            response.read()
+        out, error = server.process.communicate(timeout=20)
+
+    assert (server.process.returncode, out, error) == (0, b"", b"")
+
+
+@SERVERS
 @pytest.mark.parametrize("how", ["SIGTERM", "ctrl-c"])
 def test_a_signal_right_after_the_line_ends_every_worker(how: str, kind: str) -> None:
     needs(kind)

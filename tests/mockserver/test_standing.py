@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from importlib.util import find_spec
@@ -156,3 +157,22 @@ def test_a_killed_worker_cuts_its_streams_and_no_others(server: str) -> None:
         while len(workers_of(process) - {victim}) < 2:  # another takes its place
             assert process.poll() is None
     assert (0, victim in first) == (process.returncode, True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_worker_that_is_told_again_and_again_to_end_lets_its_streams_end(server: str) -> None:
+    """A service manager tells every process, and the parent tells its worker besides."""
+    with serving("--server", server, "--itl", "100") as (process, port):
+        (worker,) = workers_of(process)
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+            connection.request("POST", "/", LONG.replace("4000", "15"), {"content-type": "application/json"})
+            with closing(connection.getresponse()) as response:
+                assert response.readline().startswith(b"data: ")
+                for told in (worker, process.pid, worker, worker):
+                    with suppress(ProcessLookupError):
+                        os.kill(told, signal.SIGTERM)
+                    time.sleep(0.1)
+                assert b'"generated_text":"' in response.read().splitlines()[-2]
+        process.wait(timeout=60)
+    assert 0 == process.returncode
