@@ -108,10 +108,11 @@ def _print_plan(settings: Settings) -> None:
     table.add_column("probe")
     rows = plan(settings, budget)
     for row in rows:
-        table.add_row(str(row.requests), str(row.tokens), row.sentence)
+        if row.requests or row.cut:  # others have nothing to send in this dialect
+            table.add_row(str(row.requests), str(row.tokens), row.sentence)
     table.add_row(str(budget.requests), str(budget.tokens), "in all, on an endpoint that answers all of it", style="bold")
     Console().print(table)
-    spent = [row.sentence for row in rows if not row.requests]
+    spent = [row.sentence for row in rows if row.cut and not row.requests]
     if spent:
         smaller = "" if settings.profile == "quick" else ", or take --profile quick"
         click.echo(f"The budget does not reach: {'; '.join(spent)}. Raise --max-requests or --max-tokens{smaller}.")

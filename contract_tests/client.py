@@ -23,7 +23,7 @@ import tenacity
 from contract_tests.budget import Budget
 from contract_tests.deadline import DeadlineTransport, ends_within
 from contract_tests.exchange import LEFT, Case, Chunk, Exchange, Headers, shortened
-from contract_tests.observation import is_number, parse
+from contract_tests.observation import MISSING, is_number, parse
 
 WAIT = ("x-wait-for-model", "true")
 """Sent only after a 503, as the page advises."""
@@ -111,6 +111,14 @@ class Client:
         return self._send_once(case, stay=False)
 
     def _send_once(self, case: Case, *, stay: bool = True, timeout: float | None = None) -> Exchange:
+        return self._ask("POST", self.url, case, stay=stay, timeout=timeout)
+
+    def look_up(self, address: str) -> object:
+        """The JSON that a GET of ``address`` gives, which is nothing to be judged; MISSING for anything else."""
+        exchange = self._ask("GET", address, Case(body=b"", headers=()))
+        return parse(exchange.content) if exchange.status == 200 and not exchange.failure else MISSING
+
+    def _ask(self, method: str, url: str, case: Case, *, stay: bool = True, timeout: float | None = None) -> Exchange:
         self.budget.spend(case)
         headers = [*case.headers, *self._headers]
         if self._token and not any(name.lower() == "authorization" for name, _ in headers):
@@ -123,7 +131,7 @@ class Client:
         try:
             with (
                 ends_within(timeout),
-                self._http.stream("POST", self.url, content=case.body, headers=headers, timeout=timeout) as response,
+                self._http.stream(method, url, content=case.body, headers=headers, timeout=timeout) as response,
             ):
                 status = response.status_code
                 told = tuple((name.lower(), value) for name, value in response.headers.multi_items())
@@ -131,7 +139,7 @@ class Client:
                 failure = self._read(parts if stay else islice(parts, 1), chunks, started, timeout) or ("" if stay else LEFT)
         except httpx.HTTPError as error:
             failure = _unended(timeout) if chunks and isinstance(error, httpx.TimeoutException) else _words(error)
-        exchange = Exchange(case, self.url, status, told, tuple(chunks), time.monotonic() - started, failure)
+        exchange = Exchange(case, url, status, told, tuple(chunks), time.monotonic() - started, failure)
         return shortened(exchange, KEPT_BODY) if failure.startswith(TOO_LARGE) else exchange
 
     def _read(self, parts: Iterable[bytes], chunks: list[Chunk], started: float, timeout: float) -> str:

@@ -6,10 +6,11 @@ Probes adapt to what they learn, so the answers are those of an endpoint that ta
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from contract_tests.budget import Budget, BudgetSpent
+from contract_tests.clauses import clauses_of
 from contract_tests.client import Client
 from contract_tests.evidence import Evidence
 from contract_tests.exchange import Case, Chunk, Exchange
@@ -27,18 +28,33 @@ CYCLE = 3
 """Tokens after which the made-up text begins again, so that there is something to penalize."""
 
 
+TOLD: Json = {
+    "router": "text-generation-router",
+    "max_best_of": 2,
+    "max_stop_sequences": 4,
+    "max_input_tokens": 4095,
+    "max_total_tokens": 4096,
+}
+"""What a server tells of itself that has the usual limits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What one probe would cost at most."""
+    """What one probe would cost at most; ``cut`` says that the budget ended before it did."""
 
     probe: str
     sentence: str
     requests: int
     tokens: int
+    cut: bool
 
 
 class _Rehearsal(Client):
     """Books every request and makes the reply up."""
+
+    def look_up(self, address: str) -> Json:  # noqa: ARG002 (the client's own)
+        self.budget.spend(Case(body=b""))
+        return TOLD | {"model_id": urlsplit(self.url).path.strip("/")}
 
     def send(self, case: Case) -> Exchange:
         self.budget.spend(case)
@@ -58,6 +74,7 @@ def _made_up(asked: Asked) -> Json:
     details = {
         "finish_reason": "length",
         "generated_tokens": count,
+        "input_length": asked.get("truncate"),
         "seed": None,
         "prefill": [],
         "tokens": tokens,
@@ -73,12 +90,16 @@ def _token(number: int, logprob: float) -> Json:
 def plan(settings: Settings, budget: Budget) -> list[Planned]:
     """What each probe would cost, in order; ends where the budget would."""
     client = _Rehearsal(settings.url, budget=budget)
-    run = Run(client, Evidence(), settings.seed, PROFILES[settings.profile], without=frozenset(settings.without))
+    evidence = Evidence(clauses_of(settings.dialect))
+    run = Run(client, evidence, settings.seed, PROFILES[settings.profile], without=frozenset(settings.without))
     planned = []
     for probe in PROBES:
         before = (budget.requests, budget.tokens)
-        with suppress(BudgetSpent):
+        try:
             probe.send(run)
-        planned.append(Planned(probe.name, probe.sentence, budget.requests - before[0], budget.tokens - before[1]))
+            cut = False
+        except BudgetSpent:
+            cut = True
+        planned.append(Planned(probe.name, probe.sentence, budget.requests - before[0], budget.tokens - before[1], cut))
     client.close()
     return planned

@@ -265,15 +265,20 @@ def watermark(text: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="A JSON list of {name, statement, sentence}.")
 @click.option("--should", "kind", flag_value="should", help="List those that break a `should`: `textgen-contract check` warns of them.")
 @click.option("--network", "kind", flag_value="network", help="List those that break no statement, but are hard on clients.")
-def faults(as_json: bool, kind: str | None) -> None:
+@click.option(
+    "--dialect", type=click.Choice(spec.DIALECTS[1:]), help="List those that break what holds in this dialect only: serve it so."
+)
+def faults(as_json: bool, kind: str | None, dialect: str | None) -> None:
     """List the named faults, each with the statement of the contract that it breaks.
 
     `textgen-contract check` fails on each of them. Those that it only warns of, unless it is told --strict, are listed by --should.
     """
-    from mockserver.scenario.faults import faults_that_break
+    from mockserver.scenario.faults import faults_of_dialect, faults_that_break
     from mockserver.scenario.network_faults import NETWORK_FAULTS
 
-    listed = NETWORK_FAULTS if kind == "network" else faults_that_break(kind or "must")
+    if dialect is not None and kind is not None:
+        raise click.UsageError(f"`--dialect` and `--{kind}` list different faults: give one.")
+    listed = faults_of_dialect(dialect) if dialect else NETWORK_FAULTS if kind == "network" else faults_that_break(kind or "must")
     if as_json:
         rows = [{"name": fault.name, "statement": fault.statement, "sentence": fault.sentence} for fault in listed]
         click.echo(json.dumps(rows, indent=2))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ import pytest
 
 import spec
 from mockserver import Config, create_app
-from mockserver.scenario.faults import FAULTS, faults_that_break
+from mockserver.scenario.dialect_faults import DIALECT_FAULTS
+from mockserver.scenario.faults import FAULTS, faults_of_dialect, faults_that_break
+from mockserver.scenario.seams import Fault
 
 Check = Callable[..., dict[str, Any]]
 
@@ -30,6 +32,7 @@ def follows(name: str) -> list[str]:
 
 
 TESTABLE = [statement.id for statement in spec.statements() if statement.testable]
+OF_DIALECTS = [(dialect, fault) for dialect in spec.DIALECTS[1:] for fault in faults_of_dialect(dialect)]
 
 
 def failed(result: dict[str, Any]) -> dict[str, str]:
@@ -65,14 +68,31 @@ def test_a_fault_fires_the_clause_of_its_statement(check_mock: Check, fault: Any
     assert [] == sorted(found.keys() - {fault.statement} - set(follows(fault.name)))
 
 
+@pytest.mark.parametrize("seed", FAULT_SEEDS)
+@pytest.mark.parametrize(("dialect", "fault"), OF_DIALECTS, ids=lambda value: getattr(value, "name", value))
+def test_a_fault_of_a_dialect_fires_the_clause_of_its_statement(check_wsgi: Check, dialect: str, fault: Any, seed: int) -> None:
+    result = check_wsgi(create_app(Config(dialect=dialect, faults=(fault.name,))), dialect=dialect, seed=seed)
+    found = failed(result)
+
+    assert fault.statement in found
+    assert "fail" == result["summary"]["verdict"]
+    assert [] == sorted(found.keys() - {fault.statement} - set(follows(fault.name)))
+
+
+def test_every_statement_that_holds_in_some_dialects_only_has_a_fault() -> None:
+    elsewhere = [statement.id for statement in spec.ledger() if spec.DIALECTS[0] not in statement.dialects]
+
+    assert set(elsewhere) == {fault.statement for fault in DIALECT_FAULTS}
+
+
 def test_there_are_at_least_twelve_faults_of_statements_in_the_ledger() -> None:
     assert len(FAULTS) >= 12
     assert [] == [fault.name for fault in FAULTS if fault.statement not in TESTABLE]
 
 
 def test_what_follows_names_faults_and_clauses() -> None:
-    assert [] == [pattern for pattern in FOLLOWS if not any(fnmatchcase(fault.name, pattern) for fault in FAULTS)]
-    assert {id for ids in FOLLOWS.values() for id in ids} <= set(TESTABLE)
+    assert [] == [pattern for pattern in FOLLOWS if not any(fnmatchcase(fault.name, pattern) for fault in (*FAULTS, *DIALECT_FAULTS))]
+    assert {id for ids in FOLLOWS.values() for id in ids} <= {statement.id for statement in spec.ledger() if statement.testable}
 
 
 # ---------------------------------------------------------------- the table, for people
@@ -85,6 +105,16 @@ HEADINGS = {
 }
 
 
+OF_DIALECTS_HEADING = "What holds in the dialects `tgi` and `hosted` only (`textgen-mock faults --dialect D`)"
+
+
+def rows(faults: Iterable[Fault]) -> Iterator[str]:
+    yield from ("| fault | what the server does | found by | follows |", "|---|---|---|---|")
+    for fault in faults:
+        consequences = ", ".join(f"`{id}`" for id in follows(fault.name))
+        yield f"| `{fault.name}` | {fault.sentence} | `{fault.statement}` | {consequences} |"
+
+
 def table() -> str:
     """The faults with the clause that finds each, and what else fails as a consequence."""
     lines = [
@@ -95,10 +125,8 @@ def table() -> str:
         "The tests hold the suite to this table; `python tests/test_faults.py` writes it anew.",
     ]
     for level, heading in HEADINGS.items():
-        lines += ["", f"## {heading}", "", "| fault | what the server does | found by | follows |", "|---|---|---|---|"]
-        for fault in faults_that_break(level):
-            consequences = ", ".join(f"`{id}`" for id in follows(fault.name))
-            lines.append(f"| `{fault.name}` | {fault.sentence} | `{fault.statement}` | {consequences} |")
+        lines += ["", f"## {heading}", "", *rows(faults_that_break(level))]
+    lines += ["", f"## {OF_DIALECTS_HEADING}", "", *rows(DIALECT_FAULTS)]
     return "\n".join(lines) + "\n"
 
 

@@ -13,6 +13,7 @@ import spec
 from contract_tests.clauses import (  # noqa: F401 (they register)
     best_of,
     details,
+    edges,
     errors,
     grammar,
     headers,

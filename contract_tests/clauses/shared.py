@@ -23,6 +23,8 @@ from contract_tests.observation import (
 from contract_tests.statistics import ALPHA, log_e_of_partings
 
 NOT_MINE = Skip("")
+OUT_OF_BOUNDS = (".bounds", ".edges", ".limit", ".room", ".samples-only", ".no-seed", ".no-stream", ".empty")
+"""How the ids end of statements whose faulty requests are refused for a value, not for its type."""
 TOKEN_FIELDS = ("id", "logprob", "special", "text")
 
 LOGPROB_TOLERANCE = 0.05

@@ -5,7 +5,7 @@ A probe knows which requests belong together; what they must look like is for th
 
 from __future__ import annotations
 
-from contract_tests.probes import faults, generated, laws, pairs, parameters, sampling, service, twins
+from contract_tests.probes import edges, faults, generated, laws, pairs, parameters, sampling, service, twins
 from contract_tests.probes.run import PROFILES, Probe, Profile, Run
 
 PROBES: tuple[Probe, ...] = (
@@ -29,6 +29,7 @@ PROBES: tuple[Probe, ...] = (
     faults.send_faulty_fields,
     faults.send_faulty_parameters,
     faults.send_hostile_bodies,
+    edges.send_edges,
     service.send_at_once,
     service.time_arrivals,
     service.leave_early,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import groupby, islice
 
 from contract_tests import strategies
+from contract_tests.edges import as_stream
 from contract_tests.exchange import Case
 from contract_tests.probes.run import Run, probe
 
@@ -20,7 +20,8 @@ LENIENT = "request.types.strict"
 """What a server that reads one parameter leniently does to all: a quick run tries one."""
 
 
-def _send_between_good_ones(run: Run, cases: Iterable[Case]) -> None:
+def send_between_good_ones(run: Run, cases: Iterable[Case]) -> None:
+    """Send ``cases``; a good request before them and now and then between them shows that the server goes on."""
     good = {"inputs": strategies.PROMPTS[0], "parameters": run.taken(max_new_tokens=2)}
     before = run.ask(good)
     rest = iter(cases)
@@ -32,18 +33,18 @@ def _send_between_good_ones(run: Run, cases: Iterable[Case]) -> None:
         size = GOOD_AFTER
 
 
-GOOD_AFTER = 20
+GOOD_AFTER = 30
 """Bad requests after which a good one is asked."""
 
 
 @probe("faulty-fields", "requests with one fault beside the parameters")
 def send_faulty_fields(run: Run) -> None:
-    _send_between_good_ones(run, strategies.faulty_fields())
+    send_between_good_ones(run, strategies.faulty_fields())
 
 
 @probe("faulty-parameters", "requests with one faulty parameter")
 def send_faulty_parameters(run: Run) -> None:
-    _send_between_good_ones(run, _faulty_parameters(run))
+    send_between_good_ones(run, _faulty_parameters(run))
 
 
 def _faulty_parameters(run: Run) -> Iterator[Case]:
@@ -54,15 +55,10 @@ def _faulty_parameters(run: Run) -> Iterator[Case]:
                 cases = [case for case in cases if case.about != LENIENT]
             yield from cases
             if run.profile.wrong_types > 1 or place % 4 == 0:
-                yield _as_stream(cases[-1])
-
-
-def _as_stream(case: Case) -> Case:
-    streamed = Case.of({**case.payload, "stream": True})
-    return replace(case, body=streamed.body, payload=streamed.payload)
+                yield as_stream(cases[-1])
 
 
 @probe("hostile", "bodies that are no request")
 def send_hostile_bodies(run: Run) -> None:
     bodies = list(strategies.hostile_bodies())
-    _send_between_good_ones(run, bodies if run.profile.wrong_types > 1 else bodies[run.seed % 2 :: 2])
+    send_between_good_ones(run, bodies if run.profile.wrong_types > 1 else bodies[run.seed % 2 :: 2])

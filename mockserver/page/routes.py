@@ -12,7 +12,7 @@ from flask import Flask, Response, request
 from mockserver.application import current_request
 from mockserver.config import Config
 from mockserver.errors import NotFoundError
-from mockserver.scenario.faults import FAULTS
+from mockserver.scenario.faults import FAULTS, faults_of_dialect
 from mockserver.scenario.network_faults import NETWORK_FAULTS
 from mockserver.wire.strict_json import write_json
 
@@ -56,7 +56,7 @@ def add_page(app: Flask, config: Config, version: str) -> None:
 
     app.add_url_rule("/docs", "docs", lambda: _file(PAGE), methods=["GET"])
     app.add_url_rule(
-        "/docs/desk.json", "docs_desk", lambda: _send(write_json({**about, "faults": _faults()}), "application/json")
+        "/docs/desk.json", "docs_desk", lambda: _send(write_json({**about, "faults": _faults(config.dialect)}), "application/json")
     )
     app.add_url_rule("/docs/<name>", "docs_part", part, methods=["GET"])
 
@@ -84,8 +84,7 @@ def _send(body: bytes | str, content_type: str) -> Response:
     return response
 
 
-def _faults() -> list[dict[str, Any]]:
+def _faults(dialect: str) -> list[dict[str, Any]]:
     """Every fault that can be chosen; those of the network break no statement."""
-    return [
-        {"name": fault.name, "statement": fault.statement, "sentence": fault.sentence} for fault in (*NETWORK_FAULTS, *FAULTS)
-    ]
+    listed = (*NETWORK_FAULTS, *FAULTS, *faults_of_dialect(dialect))
+    return [{"name": fault.name, "statement": fault.statement, "sentence": fault.sentence} for fault in listed]

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 import spec
 from mockserver.config import ConfigError
+from mockserver.scenario.dialect_faults import DIALECT_FAULTS
 from mockserver.scenario.error_faults import ERROR_FAULTS
 from mockserver.scenario.network_faults import NETWORK_FAULTS
 from mockserver.scenario.parameter_faults import PARAMETER_FAULTS
@@ -28,9 +29,9 @@ FAULTS: tuple[Fault, ...] = (
     *ERROR_FAULTS,
     *SERVICE_FAULTS,
 )
-"""Those that break a statement of the contract."""
+"""Those that break a statement of the contract in its default dialect."""
 
-ALL_FAULTS: tuple[Fault, ...] = (*FAULTS, *NETWORK_FAULTS)
+ALL_FAULTS: tuple[Fault, ...] = (*FAULTS, *DIALECT_FAULTS, *NETWORK_FAULTS)
 
 
 class UnknownFaultError(ConfigError):
@@ -44,6 +45,11 @@ def faults_that_break(level: str) -> tuple[Fault, ...]:
     """
     levels = {statement.id: statement.level for statement in spec.statements()}
     return tuple(fault for fault in FAULTS if levels[fault.statement] == level)
+
+
+def faults_of_dialect(dialect: str) -> tuple[Fault, ...]:
+    """Those that break a statement which holds in ``dialect`` and not in the default one."""
+    return tuple(fault for fault in DIALECT_FAULTS if dialect in spec.statement(fault.statement).dialects)
 
 
 def find_faults(names: Iterable[str]) -> tuple[Fault, ...]:

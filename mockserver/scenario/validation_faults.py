@@ -136,7 +136,8 @@ def _inputs_as_text(payload: Json) -> Json:
     return {**payload, "inputs": str(payload["inputs"]) or " "} if "inputs" in payload else payload
 
 
-def _read_leniently(name: str, value: Any) -> Any:
+def read_leniently(name: str, value: Any) -> Any:
+    """``value`` as a reader takes it that knows what the parameter should be: true and "5" as numbers, 1 as true."""
     kind = KINDS.get(name)
     if kind in (int, float) and isinstance(value, bool):
         return kind(value)
@@ -228,7 +229,7 @@ VALIDATION_FAULTS: tuple[Fault, ...] = (
         "types-read-leniently",
         "request.types.strict",
         'Reads true and "5" as numbers, and 1 as true.',
-        payload_parameters(lambda given: {name: _read_leniently(name, value) for name, value in given.items()}),
+        payload_parameters(lambda given: {name: read_leniently(name, value) for name, value in given.items()}),
     ),
     fault("null-refused", "request.null", "Answers 422 to a parameter that is null.", payload_parameters(_null_refused)),
     fault(

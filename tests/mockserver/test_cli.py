@@ -15,7 +15,7 @@ from mockserver import create_app
 from mockserver.cli import main
 from mockserver.config import Config
 from mockserver.engine.vocabulary import Vocabulary
-from mockserver.scenario.faults import FAULTS, faults_that_break
+from mockserver.scenario.faults import FAULTS, faults_of_dialect, faults_that_break
 
 
 def run(*arguments: str) -> Result:
@@ -109,6 +109,13 @@ def test_faults_can_be_read_by_programs(option: tuple[str, ...], level: str) -> 
     assert rows == [
         {"name": fault.name, "statement": fault.statement, "sentence": fault.sentence} for fault in faults_that_break(level)
     ]
+
+
+def test_faults_of_a_dialect_are_listed_apart() -> None:
+    rows = json.loads(run("faults", "--json", "--dialect", "hosted").output)
+
+    assert {row["name"] for row in rows} == {fault.name for fault in faults_of_dialect("hosted")}
+    assert run("faults", "--dialect", "tgi", "--should").exit_code == 2
 
 
 def test_each_fault_of_a_statement_is_in_one_list() -> None:
