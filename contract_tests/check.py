@@ -52,6 +52,7 @@ from spec.secrets import Masker
 @click.option("--without", default="", metavar="NAMES", help="What the endpoint is known to lack: parameters, or stream; a,b,c.")
 @click.option("--deviations", type=EXISTING, help="TOML file of clauses that are known to fail, each with its reason.")
 @click.option("--write-deviations", type=FILE, help="Propose such a file from what this run finds.")
+@click.option("--shrink", is_flag=True, help="Send smaller requests until each violation is as small as it gets, within the budget.")
 @click.option("--dry-run", is_flag=True, help="Print what would be sent, and send nothing.")
 def check(
     url: str | None,

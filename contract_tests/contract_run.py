@@ -25,6 +25,7 @@ from contract_tests.report.files import FORMS, check_writable, write_reports
 from contract_tests.report.masking import mask
 from contract_tests.report.result import Spent, make_result
 from contract_tests.settings import REMOTE_REQUESTS, REMOTE_TOKENS, Settings
+from contract_tests.shrinking import shrink
 from spec.secrets import Masker
 
 
@@ -93,7 +94,9 @@ class ContractRun:
             self.record.close()
 
     def finish(self) -> dict[str, Any]:
-        """Close the client, write the reports that were asked for, and give the result."""
+        """Make violations smaller if that was asked for, close the client, write the reports, and give the result."""
+        if self.settings.shrink:
+            shrink(self.run)
         self._close()
         settings = self.settings
         for id, tally in self.evidence.tallies.items():

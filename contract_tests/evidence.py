@@ -68,6 +68,10 @@ class Tally:
 
     def add(self, finding: Finding) -> None:
         self.violated += 1
+        self.keep(finding)
+
+    def keep(self, finding: Finding) -> None:
+        """Keep ``finding`` if it is among the smallest, without counting it."""
         if len(self.findings) == KEPT and finding.size >= self.findings[-1].size:
             return
         limit = max(KEPT_BYTES_LEAST, KEPT_BYTES // len(finding.exchanges))

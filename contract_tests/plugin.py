@@ -37,6 +37,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "endpoint-wait": {"type": float, "default": 0.0, "metavar": "S", "help": "wait so long for a server that is starting"},
     "endpoint-without": {"default": "", "metavar": "NAMES", "help": "what the endpoint is known to lack"},
     "endpoint-deviations": {"type": Path, "metavar": "FILE", "help": "TOML file of clauses that are known to fail"},
+    "endpoint-shrink": {"action": "store_true", "help": "send smaller requests until each violation is as small as it gets"},
     "endpoint-strict": {"action": "store_true", "help": "count `should` as failures"},
     "endpoint-json": {"type": Path, "metavar": "FILE", "help": "write results.json"},
     "endpoint-html": {"type": Path, "metavar": "FILE", "help": "write one self-contained HTML page"},

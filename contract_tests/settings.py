@@ -51,6 +51,7 @@ class Settings:
     without: tuple[str, ...] = ()
     deviations: tuple[Deviation, ...] = ()
     strict: bool = False
+    shrink: bool = False
     json: Path | None = None
     junit: Path | None = None
     html: Path | None = None
