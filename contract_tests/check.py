@@ -37,12 +37,12 @@ from spec.secrets import Masker
 @click.option(
     "--header", "headers", multiple=True, metavar="'K: V'", help="Send this header too; repeatable. Its value is never shown."
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of all draws.  [default: a new one, printed]")
-@click.option("--jobs", type=click.IntRange(1, 32), default=1, show_default=True, help="Requests at a time.")
-@click.option("--max-requests", type=click.IntRange(min=1), help="Send no more.  [default: 300 beyond this machine]")
-@click.option("--max-tokens", type=click.IntRange(min=1), help="Ask for no more.  [default: 20000 beyond this machine]")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of all draws.  [default: a new one, printed]")
+@click.option("--jobs", type=click.IntRange(1, 32), metavar="N", default=1, show_default=True, help="Requests at a time.")
+@click.option("--max-requests", type=click.IntRange(min=1), metavar="N", help="Send no more.  [default: 300 beyond this machine]")
+@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Ask for no more.  [default: 20000 beyond this machine]")
 @click.option("--rate", type=ABOVE_ZERO, metavar="N", help="At most so many requests a second.")
-@click.option("--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply.")
+@click.option("--timeout", type=ABOVE_ZERO, metavar="S", default=30.0, show_default=True, help="Seconds for one reply.")
 @click.option(
     "--wait", type=Finite(min=0, max=LONGEST), default=0.0, metavar="S", help="Wait so long for a server that is starting."
 )
@@ -66,7 +66,9 @@ def check(
     dry_run: bool,
     **options: Any,
 ) -> None:
-    """Check the endpoint at URL; without URL, start the local fake and check that.
+    """Check an endpoint, or the local fake.
+
+    The endpoint is at URL, which is posted to verbatim; without URL, the fake is started and checked.
 
     \b
     Exit code: 0 nothing violated, 1 something violated, 2 wrong usage,
@@ -112,7 +114,7 @@ def _print_plan(settings: Settings) -> None:
         if row.requests or row.cut:  # others have nothing to send in this dialect
             table.add_row(str(row.requests), str(row.tokens), row.sentence)
     table.add_row(str(budget.requests), str(budget.tokens), "in all, on an endpoint that answers all of it", style="bold")
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 200).print(table)  # in a file or a pipe a table need not fit a screen
     spent = [row.sentence for row in rows if row.cut and not row.requests]
     if spent:
         smaller = "" if settings.profile == "quick" else ", or take --profile quick"

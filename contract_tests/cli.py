@@ -37,7 +37,7 @@ def _version() -> str:
         return "unknown"
 
 
-@click.group(cls=TellingGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=TellingGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(_version(), prog_name="textgen-contract")
 def main() -> None:
     """Does an endpoint keep the documented Hugging Face text-generation contract?
@@ -58,7 +58,9 @@ main.add_command(load)
 @judging
 @reporting
 def judge(files: tuple[Path, ...], dialect: str, select: tuple[str, ...], strict: bool, **reports: Path | None) -> None:
-    """Judge recorded exchanges (JSON lines as `--record` writes them, or HAR); sends nothing.
+    """Judge recorded exchanges, and send nothing.
+
+    JSON lines as `--record` writes them, or HAR.
 
     \b
     textgen-contract judge exchanges.jsonl --html report.html
@@ -94,9 +96,11 @@ def judge(files: tuple[Path, ...], dialect: str, select: tuple[str, ...], strict
 @click.argument("url", required=False)
 @click.option("--token-env", metavar="NAME", help="Environment variable that holds the token; it is never shown.")
 @click.option("--header", "headers", multiple=True, metavar="'K: V'", help="Send this header too; repeatable. Never shown.")
-@click.option("--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply.")
+@click.option("--timeout", type=ABOVE_ZERO, metavar="S", default=30.0, show_default=True, help="Seconds for one reply.")
 def replay(results: Path, clause: str, url: str | None, token_env: str | None, headers: tuple[str, ...], timeout: float) -> None:
-    """Send the smallest failing case of CLAUSE in RESULTS again, and say whether it still fails.
+    """Send one violation again, and say whether it still fails.
+
+    It is the smallest failing case of CLAUSE in RESULTS, a file as --json writes it.
 
     \b
     textgen-contract replay results.json stream.index.counts http://127.0.0.1:8080/
@@ -127,13 +131,15 @@ def replay(results: Path, clause: str, url: str | None, token_env: str | None, h
 @click.argument("url")
 @click.option("--token-env", metavar="NAME", help="Environment variable that holds the token; it is never shown.")
 @click.option("--header", "headers", multiple=True, metavar="'K: V'", help="Send this header too; repeatable. Never shown.")
-@click.option("--max-requests", type=click.IntRange(min=1), help="Send no more.  [default: 300 beyond this machine]")
-@click.option("--max-tokens", type=click.IntRange(min=1), help="Ask for no more.  [default: 20000 beyond this machine]")
+@click.option("--max-requests", type=click.IntRange(min=1), metavar="N", help="Send no more.  [default: 300 beyond this machine]")
+@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Ask for no more.  [default: 20000 beyond this machine]")
 @click.option("--rate", type=ABOVE_ZERO, metavar="N", help="At most so many requests a second.")
-@click.option("--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply.")
+@click.option("--timeout", type=ABOVE_ZERO, metavar="S", default=30.0, show_default=True, help="Seconds for one reply.")
 @click.option("--json", "json_file", type=FILE, help="Write what changed as JSON.")
 def drift(file: Path, url: str, token_env: str | None, headers: tuple[str, ...], **options: Any) -> None:
-    """Ask the requests recorded in FILE again, and say what came in another shape; words are not compared.
+    """Ask recorded requests again, and say what changed.
+
+    Told is what came in another shape than in FILE; words are not compared.
 
     A URL without a path is asked at the paths where they were recorded.
 
@@ -178,7 +184,7 @@ def compare(files: tuple[Path, ...], everything: bool, html: Path | None, markdo
 @main.command()
 @click.option("--dialect", type=click.Choice(spec.DIALECTS), default=spec.DIALECTS[0], show_default=True, help=DIALECT_HELP)
 def openapi(dialect: str) -> None:
-    """Print the contract as an OpenAPI 3.2 document, for tools that read one.
+    """Print the contract as an OpenAPI 3.2 document.
 
     \b
     textgen-contract openapi > openapi.json
@@ -197,7 +203,10 @@ def openapi(dialect: str) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 def clauses(prefix: str, dialect: str, *, as_json: bool) -> None:
-    """List the clauses whose id begins with PREFIX: id, level, basis, sentence, source."""
+    """List what is checked.
+
+    Of each clause whose id begins with PREFIX: id, level, basis, sentence, source.
+    """
     from contract_tests.clauses import clauses_of
 
     fields = ("id", "level", "basis", "sentence", "source")

@@ -14,7 +14,7 @@ from contract_tests.errors import UsageError
 DIALECT_HELP = "Which server's habits to expect."
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
-LONGEST = 1_000_000.0
+LONGEST = 1_000_000
 """Seconds, or requests a second, beyond which a number is a slip."""
 
 

@@ -63,14 +63,14 @@ Then:
 """,
 )
 @_setting("--host", help="Address to listen on.")
-@_setting("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one and says which.")
+@_setting("--port", type=click.IntRange(0, 65535), metavar="N", help="Port to listen on; 0 takes a free one and says which.")
 @_setting("--dialect", type=click.Choice(spec.DIALECTS), help="Whose habits the server has.")
 @click.option("--model", "models", metavar="ID", multiple=True, help="Serve this model, not the recommended six; repeatable.")
 @_setting(
     "--frames", type=click.Choice(["spaced", "tight"]), help="Events begin with `data: `, or as before 2025 without the space."
 )
-@_setting("--seed", type=click.IntRange(0), help="Where the seeds of requests that bring none are derived from.")
-@_setting("--workers", type=click.IntRange(1, 256), help="Processes that answer; the answers do not depend on it.")
+@_setting("--seed", type=click.IntRange(0), metavar="N", help="Where the seeds of requests that bring none are derived from.")
+@_setting("--workers", type=click.IntRange(1, 256), metavar="N", help="Processes that answer; the answers do not depend on it.")
 @_setting(
     "--server",
     type=click.Choice(["granian", "gevent"]),
@@ -78,7 +78,7 @@ Then:
 )
 @_setting(
     "--max-concurrent-requests",
-    type=click.IntRange(1, 65_536),
+    type=click.IntRange(1, 65_536), metavar="N",
     help="Requests that one worker answers at a time, open streams among them; further ones wait.",
 )
 @_setting(
@@ -117,11 +117,11 @@ Then:
     type=click.Choice(["ignore", "refuse"]),
     help="Parameters that the page does not know: name them in the header x-ignored-parameters, or answer 422.",
 )
-@click.option("--max-input-tokens", type=click.IntRange(1), help=f"Longest prompt.  [default: {DEFAULTS['max_input_tokens']}]")
-@_setting("--max-total-tokens", type=click.IntRange(2), help="Prompt and generated text together.")
-@_setting("--max-best-of", type=click.IntRange(1), help="Upper bound of `best_of`.")
-@_setting("--max-stop-sequences", type=click.IntRange(0), help="How many `stop` sequences a request may have.")
-@_setting("--max-top-n-tokens", type=click.IntRange(0), help="Upper bound of `top_n_tokens`.")
+@click.option("--max-input-tokens", type=click.IntRange(1), metavar="N", help=f"Longest prompt.  [default: {DEFAULTS['max_input_tokens']}]")
+@_setting("--max-total-tokens", type=click.IntRange(2), metavar="N", help="Prompt and generated text together.")
+@_setting("--max-best-of", type=click.IntRange(1), metavar="N", help="Upper bound of `best_of`.")
+@_setting("--max-stop-sequences", type=click.IntRange(0), metavar="N", help="How many `stop` sequences a request may have.")
+@_setting("--max-top-n-tokens", type=click.IntRange(0), metavar="N", help="Upper bound of `top_n_tokens`.")
 @_setting(
     "--engine", type=click.Choice(["exact", "checkpoint"]), help="Where text comes from: the shipped model, or a checkpoint."
 )
@@ -240,8 +240,9 @@ Example:
 )
 @click.argument("text")
 def watermark(text: str) -> None:
-    """Say how surely TEXT carries the watermark of this server: its z-score; above 4 is no accident.
+    """Say how surely a text carries the watermark.
 
+    Told is the z-score of TEXT; above 4 is no accident.
     Less than about 100 tokens, or a text that says the same again and again, holds too little to tell that there is none.
     """
     from mockserver.engine.model import Model
@@ -269,8 +270,9 @@ def watermark(text: str) -> None:
     "--dialect", type=click.Choice(spec.DIALECTS[1:]), help="List those that break what holds in this dialect only: serve it so."
 )
 def faults(as_json: bool, kind: str | None, dialect: str | None) -> None:
-    """List the named faults, each with the statement of the contract that it breaks.
+    """List the named faults.
 
+    Each is listed with the statement of the contract that it breaks.
     `textgen-contract check` fails on each of them. Those that it only warns of, unless it is told --strict, are listed by --should.
     """
     from mockserver.scenario.faults import faults_of_dialect, faults_that_break
@@ -299,7 +301,10 @@ Examples:
 @click.argument("files", nargs=-1, metavar="FILE...")
 @click.option("--schema", "show_schema", is_flag=True, help="Print the JSON Schema of a script.")
 def lint(files: tuple[str, ...], show_schema: bool) -> None:
-    """Check scripts of told answers; exit code 1 when one cannot be used."""
+    """Check scripts of told answers.
+
+    Exit code 1 when one cannot be used.
+    """
     from mockserver.sayable import read_checked
     from mockserver.scenario.rules import ScriptError
     from mockserver.scenario.scripts import schema

@@ -29,7 +29,7 @@ from spec.secrets import Masker, secrets_of_url
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, metavar="URL [LOCUST OPTIONS]", type=click.UNPROCESSED)
 @click.option(
-    "--users", type=click.IntRange(1, 100_000), help="Users that ask at the same time.  [default: 10; 1 beyond this machine]"
+    "--users", type=click.IntRange(1, 100_000), metavar="N", help="Users that ask at the same time.  [default: 10; 1 beyond this machine]"
 )
 @click.option(
     "--rate",
@@ -42,8 +42,8 @@ from spec.secrets import Masker, secrets_of_url
 @click.option("--worker", is_flag=True, help="Send what the master says, to the address that it says.")
 @click.option("--token-env", metavar="NAME", help="Environment variable that holds the token; on each machine.")
 @click.option("--header", "headers", multiple=True, metavar="'K: V'", help="Send this header too; repeatable. Never shown.")
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of all draws.  [default: a new one, printed]")
-@click.option("--timeout", type=ABOVE_ZERO, default=30.0, show_default=True, help="Seconds for one reply.")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of all draws.  [default: a new one, printed]")
+@click.option("--timeout", type=ABOVE_ZERO, metavar="S", default=30.0, show_default=True, help="Seconds for one reply.")
 @click.option("--without", default="", metavar="NAMES", help="What the endpoint is known to lack: parameters, or stream; a,b,c.")
 @judging
 @reporting
@@ -64,7 +64,9 @@ def load(
     markdown: Path | None,
     **options: Any,
 ) -> None:
-    """Put load on the endpoint at URL with Locust, and judge every reply, streams too.
+    """Put load on an endpoint, and judge every reply.
+
+    Locust (pip install 'textgen-contract[load]') asks the endpoint at URL; streams are judged too.
 
     Options that are not listed here go to Locust as they are, such as --expect-workers, --master-host, --processes.
 

@@ -84,14 +84,14 @@ def _print_summary(result: dict[str, Any], console: Console) -> None:
         _print(console, "\n", f"declared absent: {', '.join(result['endpoint']['capabilities']['without'])}")
     if refused:
         _print(console, "\n", f"refused by the endpoint, and left out of the other requests: {', '.join(refused)}")
+    known = sum(clause["verdict"] == "fail" and "deviation" in clause for clause in result["clauses"])
     counts = ", ".join(
-        f"{summary[name]} {word}"
-        for name, word in (
-            ("pass", "passed"),
-            ("fail", "violated"),
-            ("inconclusive", "inconclusive"),
-            ("skip", "skipped"),
-            ("error", "broken"),
+        (
+            f"{summary['pass']} passed",
+            f"{summary['fail']} violated" + (f" ({known} of them known)" if known else ""),
+            f"{summary['inconclusive']} inconclusive",
+            f"{summary['skip']} skipped",
+            f"{summary['error']} broken",
         )
     )
     style = {"pass": "bold green", "fail": "bold red", "error": "bold magenta"}[summary["verdict"]]
@@ -101,5 +101,6 @@ def _print_summary(result: dict[str, Any], console: Console) -> None:
         "error": "could not be judged: the suite itself broke",
     }
     _print(console, "\n", (f"{result['endpoint']['url']} {words[summary['verdict']]}", style))
-    cost = f"{spent['requests']} requests, at most {spent['tokens']} tokens, {spent['seconds']:.1f} s, seed {result['seed']}"
+    sent = f"{spent['requests']} requests, at most {spent['tokens']} tokens, {spent['seconds']:.1f} s, seed {result['seed']}"
+    cost = sent if spent["requests"] else "nothing was sent"
     _print(console, f"{counts}; {cost}")
