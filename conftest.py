@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")  # a busy machine is no bug
+# in a CI Hypothesis draws the same each time; a test that is to look further each time takes this profile
+settings.register_profile("exploring", settings.get_profile("patient"), derandomize=False, print_blob=True)
 
 MODEL_URL = "http://mock.test/models/google/gemma-2-2b-it"
 

@@ -5,6 +5,8 @@ They hold in its dialects alone (the ledger says which); elsewhere the page leav
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import spec
 from contract_tests.clauses.registry import Outcome, Violation, clause
 from contract_tests.clauses.shared import NOT_MINE, OUT_OF_BOUNDS, acceptance_of, refusal_of
@@ -13,9 +15,16 @@ from contract_tests.observation import Observation
 BOTH_WAYS = (".edges", ".limit", ".room")
 """How the ids end of statements that say what is refused and what is taken."""
 
+
+def _refusal_of_a_stream(id: str) -> Callable[[Observation], Outcome]:
+    """The judge of requests that are wrong on a stream only: where streams are not asked for, they were sent without, and are right."""
+    judge = refusal_of(id)
+    return lambda seen: judge(seen) if seen.asked.stream else NOT_MINE
+
+
 for _statement in spec.ledger():
     if _statement.testable and _statement.id.endswith(OUT_OF_BOUNDS) and not _statement.id.endswith(".bounds"):
-        clause(_statement.id)(refusal_of(_statement.id))
+        clause(_statement.id)((_refusal_of_a_stream if _statement.id.endswith(".no-stream") else refusal_of)(_statement.id))
         if _statement.id.endswith(BOTH_WAYS):
             clause(_statement.id)(acceptance_of(_statement.id))
 

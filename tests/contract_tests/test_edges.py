@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from contract_tests.evidence import Evidence
 from contract_tests.exchange import Case, Chunk, Exchange
 from contract_tests.probes import PROFILES, Run
 from contract_tests.probes.edges import send_edges
+from mockserver import Config, create_app
 
 TOLD = {
     "router": "text-generation-router",
@@ -130,3 +132,11 @@ def test_one_token_too_many_is_no_fault_where_the_prompt_may_be_shorter() -> Non
 def test_what_is_declared_absent_is_not_tried() -> None:
     assert "parameters.top_p.edges" in sent("tgi")
     assert "parameters.top_p.edges" not in sent("tgi", without=frozenset({"top_p"}))
+
+
+def test_what_is_wrong_on_a_stream_only_is_not_judged_where_streams_are_absent(check_wsgi: Callable[..., dict[str, Any]]) -> None:
+    result = check_wsgi(create_app(Config(dialect="tgi")), dialect="tgi", without=("stream",), seed=1)
+    verdicts = {clause["id"]: clause["verdict"] for clause in result["clauses"]}
+
+    assert [] == [id for id, verdict in verdicts.items() if verdict == "fail"]
+    assert "skip" == verdicts["parameters.best_of.no-stream"]

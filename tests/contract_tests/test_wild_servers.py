@@ -1,21 +1,33 @@
 """A server that answers right, but for some replies in which something is anything at all: the run ends with verdicts, never broken.
 
 Drawn by seed, over whole runs: what a probe does with a reply is at stake here, not only what a clause says of it.
+Then servers that are drawn whole, by Hypothesis: a few replies in turn, of any status, with any headers and body.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import random
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import httpx
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
+import spec
+from contract_tests.contract_run import ContractRun
+from contract_tests.errors import UnreachableError
+from contract_tests.report.result import exit_code
 from contract_tests.report.results_file import read_result
+from contract_tests.settings import Settings
 from mockserver import Config, create_app
 
 Check = Callable[..., dict[str, Any]]
@@ -134,3 +146,127 @@ def test_a_wild_server_never_breaks_the_suite(seed: int, share: float, check_wsg
     assert result["summary"] == read_result(files["json"])["summary"]
     assert len(result["clauses"]) == len(ET.parse(files["junit"]).getroot().findall(".//testcase"))
     assert all(file.stat().st_size for file in files.values())
+
+
+# ---------------------------------------------------------------- servers drawn whole
+@dataclass(frozen=True)
+class Told:
+    """One reply of a drawn server: its body in the pieces in which it comes."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    pieces: list[bytes]
+
+
+ANYTHING = st.recursive(
+    st.sampled_from(ATOMS) | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def mostly(right: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """As it should be in seven of eight draws, so that the draw gets further than to the first wrong thing; else anything."""
+    return st.integers(0, 7).flatmap(lambda which: right if which else ANYTHING)
+
+
+def perhaps(**members: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """An object with these members, each mostly as it should be, or with some of them; or anything."""
+    some = {name: mostly(right) for name, right in members.items()}
+    return mostly(st.fixed_dictionaries(some) | st.fixed_dictionaries({}, optional=some))
+
+
+TOKENS = perhaps(id=st.integers(0, 9), text=st.text(max_size=3), logprob=st.floats(-9, 0), special=st.booleans())
+COUNTED: dict[str, st.SearchStrategy[Any]] = {
+    "finish_reason": st.sampled_from(["length", "eos_token", "stop_sequence"]),
+    "generated_tokens": st.integers(0, 9),
+    "seed": st.none() | st.integers(0, 2**64),
+    "input_length": st.integers(0, 9),
+}
+LISTS = {"tokens": st.lists(TOKENS, max_size=3), "prefill": st.lists(TOKENS, max_size=3)}
+TOP = {"top_tokens": st.lists(st.lists(TOKENS, max_size=2), max_size=3)}
+DETAILS = perhaps(**COUNTED, **LISTS, **TOP, best_of_sequences=st.lists(perhaps(**COUNTED, **LISTS, **TOP), max_size=2))
+WHOLE = perhaps(generated_text=st.text(), details=DETAILS, error=st.text(), error_type=st.text())
+EVENT = perhaps(
+    index=st.integers(0, 5), token=TOKENS, top_tokens=st.lists(TOKENS, max_size=2), generated_text=st.text(), details=DETAILS
+)
+
+
+def as_json(value: Any) -> bytes:
+    return json.dumps(value).encode("utf-8", "surrogatepass")
+
+
+FRAMES = st.builds(
+    lambda field, event, end: field + as_json(event) + end.encode(),
+    st.sampled_from([b"data: ", b"data:", b"event: x\ndata:", b": ", b"", b"\xff"]),
+    EVENT,
+    st.sampled_from(ENDS),
+)
+BODIES = st.one_of(
+    WHOLE.map(as_json),
+    st.lists(WHOLE, max_size=2).map(as_json),
+    st.lists(FRAMES, max_size=4).map(b"".join),
+    st.binary(max_size=60),
+    st.just(b"<!doctype html><title>a</title>"),
+)
+MEDIA = st.sampled_from(["application/json", "text/event-stream", *TYPES])
+# 429 and 503 are waited for, up to a minute: test_client has them
+STATUSES_TOLD = st.sampled_from([200] * 6 + [201, 204, 301, 400, 401, 404, 417, 422, 424, 500, 599])
+
+
+@st.composite
+def replies(draw: st.DrawFn) -> Told:
+    body = draw(BODIES)
+    cuts = sorted(draw(st.lists(st.integers(0, len(body)), max_size=4)))
+    pieces = [body[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    more = draw(st.lists(st.tuples(st.sampled_from(["x-compute-type", "x-a", "retry-after", "location"]), st.text("ab1 ", max_size=4))))
+    return Told(draw(STATUSES_TOLD), [("content-type", draw(MEDIA)), *more], pieces)
+
+
+class _Pieces(httpx.SyncByteStream):
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._pieces)
+
+
+WORKING = Told(200, [("content-type", "application/json")], [b'{"generated_text": "a"}'])
+
+
+@settings(
+    settings.get_profile("exploring"),
+    max_examples=int(os.environ.get("TEXTGEN_WILD_SERVERS", "10")),
+    suppress_health_check=list(HealthCheck),
+)
+@example([WORKING], "documented", 0)
+@given(st.lists(replies(), min_size=5, max_size=30), st.sampled_from(spec.DIALECTS), st.integers(0, 99))
+def test_no_server_breaks_the_suite(told: list[Told], dialect: str, seed: int) -> None:
+    turns = cycle([WORKING, *told])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        reply = next(turns)
+        return httpx.Response(reply.status, headers=reply.headers, stream=_Pieces(reply.pieces), request=request)
+
+    chosen = Settings(url="http://any.test/", dialect=dialect, seed=seed, profile="quick", shrink=True)
+    run = ContractRun(chosen, transport=httpx.MockTransport(answer))
+    run.complete()
+    result = run.finish()
+
+    assert [] == [(clause["id"], clause["reason"]) for clause in result["clauses"] if clause["verdict"] == "error"]
+    assert exit_code(result) in (0, 1)
+
+
+@settings(settings.get_profile("exploring"), max_examples=100, suppress_health_check=list(HealthCheck))
+@given(replies())
+def test_a_server_whose_first_reply_is_anything_is_checked_or_said_to_be_none(told: Told) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(told.status, headers=told.headers, stream=_Pieces(told.pieces), request=request)
+
+    said = ""
+    try:
+        ContractRun(Settings(url="http://any.test/"), transport=httpx.MockTransport(answer))
+    except UnreachableError as error:
+        said = str(error)
+
+    assert said.isprintable()
