@@ -12,7 +12,6 @@ from functools import cache
 from typing import Any
 
 import jsonschema_rs
-from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 
 import spec
@@ -144,29 +143,6 @@ def parameters() -> dict[str, dict[str, Any]]:
 def validator() -> jsonschema_rs.Validator:
     """The documented request, compiled."""
     return jsonschema_rs.validator_for(spec.schema("GenerateRequest"))
-
-
-def drawn(strategy: st.SearchStrategy[Any], count: int, number: int) -> list[Any]:
-    """``count`` different values drawn by Hypothesis under seed ``number``: explored anew with each seed, never from a database."""
-    values: list[Any] = []
-
-    @seed(number)
-    @settings(
-        max_examples=count,
-        phases=[Phase.generate],
-        database=None,
-        deadline=None,
-        derandomize=False,
-        verbosity=Verbosity.quiet,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(strategy)
-    def collect(value: Any) -> None:
-        if value not in values:
-            values.append(value)
-
-    collect()
-    return values
 
 
 def prompts() -> st.SearchStrategy[str]:

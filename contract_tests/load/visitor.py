@@ -17,6 +17,7 @@ from contract_tests import strategies
 from contract_tests.budget import Budget
 from contract_tests.client import Client, asked_to_wait
 from contract_tests.deadline import DeadlineTransport
+from contract_tests.drawing import drawn
 from contract_tests.evidence import Evidence
 from contract_tests.exchange import Case, Exchange
 from contract_tests.load.order import Order
@@ -48,7 +49,7 @@ class Pack:
 def draw_payloads(seed: int, without: Collection[str]) -> tuple[dict[str, Any], ...]:
     """The right requests of a load."""
     number = random.Random(f"{seed}/load").getrandbits(64)  # noqa: S311 (draws of tests, no secret)
-    return tuple(strategies.drawn(strategies.repeatable_payloads(without=without), DRAWS, number))
+    return tuple(drawn(strategies.repeatable_payloads(without=without), DRAWS, number))
 
 
 def make_pack(order: Order) -> Pack:

@@ -16,6 +16,7 @@ from schemathesis import GenerationMode
 
 import spec
 from contract_tests import strategies
+from contract_tests.drawing import drawn
 from contract_tests.exchange import Case
 from contract_tests.probes.run import Run, probe
 
@@ -59,8 +60,8 @@ def send_generated(run: Run) -> None:
     choose = run.random("generated")
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
         strategy = operation.as_strategy(generation_mode=mode)
-        drawn = strategies.drawn(strategy, run.profile.generated, choose.getrandbits(64))
-        cases = (case for made in drawn for case in _cases(_documented(made.body), mode))
+        bodies = drawn(strategy, run.profile.generated, choose.getrandbits(64))
+        cases = (case for made in bodies for case in _cases(_documented(made.body), mode))
         for case in islice(cases, 1 + run.profile.generated // 4):  # some draws bring many that can be judged, and others few
             run.send(case)
 

@@ -6,6 +6,7 @@ from itertools import chain, count
 from typing import Any
 
 from contract_tests import strategies
+from contract_tests.drawing import drawn
 from contract_tests.observation import Observation
 from contract_tests.probes.run import Run, probe
 
@@ -30,13 +31,13 @@ def relate_twins(run: Run, plain: Observation, stream: Observation) -> None:
 def send_drawn_twins(run: Run) -> None:
     choose = run.random("twins")
     number = choose.getrandbits(64)
-    payloads = strategies.drawn(strategies.repeatable_payloads(without=run.absent), run.profile.draws, number)
-    drawn = [twins for twins in [ask_twins(run, payload) for payload in payloads] if twins[0].asked.samples]
-    if drawn and not run.lacks("details"):
+    payloads = drawn(strategies.repeatable_payloads(without=run.absent), run.profile.draws, number)
+    sampled = [twins for twins in [ask_twins(run, payload) for payload in payloads] if twins[0].asked.samples]
+    if sampled and not run.lacks("details"):
         common = run.taken(max_new_tokens=16, details=True, do_sample=True)
         seeded = ({**common, "seed": choose.randrange(1, 2**63)} for _ in count())
         more = (ask_twins(run, {"inputs": strategies.PROMPTS[0], "parameters": parameters}) for parameters in seeded)
-        run.relate_draws("seeded-twins", chain(drawn, more), least=len(drawn))
+        run.relate_draws("seeded-twins", chain(sampled, more), least=len(sampled))
 
 
 WARPED = ({"temperature": 1.3, "top_k": 3}, {"top_p": 0.6, "typical_p": 0.6})
@@ -50,8 +51,8 @@ def send_long_twins(run: Run) -> None:
         common = run.taken(max_new_tokens=48, details=True, top_n_tokens=4)
         ask_twins(run, {"inputs": inputs, "parameters": common | run.taken(do_sample=False)})
         if not run.lacks("do_sample", "seed"):
-            drawn = run.taken(do_sample=True, seed=choose.randrange(1, 2**63), **warpers)
-            ask_twins(run, {"inputs": inputs, "parameters": common | drawn})
+            sampled = run.taken(do_sample=True, seed=choose.randrange(1, 2**63), **warpers)
+            ask_twins(run, {"inputs": inputs, "parameters": common | sampled})
     full = run.taken(max_new_tokens=4, details=True, return_full_text=True, do_sample=False)
     ask_twins(run, {"inputs": strategies.PROMPTS[2], "parameters": full})
     ask_twins(run, {"inputs": strategies.PROMPTS[2], "parameters": run.taken(max_new_tokens=1, details=True)})
