@@ -236,30 +236,43 @@ def _try_engine(config: Config) -> None:
     epilog="""\b
 Example:
   textgen-mock watermark "$(cat reply.txt)"
+  textgen-mock watermark --prompt "Once upon a time" "$(cat one.txt)" "$(cat two.txt)"
 """,
 )
-@click.argument("text")
-def watermark(text: str) -> None:
+@click.argument("text", nargs=-1, required=True)
+@click.option("--prompt", "prompts", multiple=True, metavar="P", help="What TEXT was a reply to: finds more. Once, or once for each.")
+def watermark(text: tuple[str, ...], prompts: tuple[str, ...]) -> None:
     """Say how surely a text carries the watermark.
 
-    Told is the z-score of TEXT; above 4 is no accident.
+    Told is the z-score of TEXT; above 4 is no accident. Several texts, each a reply of its own, are judged together.
     Less than about 100 tokens, or a text that says the same again and again, holds too little to tell that there is none.
     """
     from mockserver.engine.model import Model
-    from mockserver.sampler import ENOUGH_TOKENS, is_long_enough, z_score
+    from mockserver.sampler import ENOUGH_TOKENS, Told, is_long_enough, z_score
 
+    if len(prompts) not in (0, 1, len(text)):
+        raise MistakeError(f"{len(prompts)} prompts for {len(text)} texts: give one for all of them, or one for each")
     model = Model.plain()
-    ids = model.vocabulary.encode(text)
-    if len(ids) < 2:
+    encode = model.vocabulary.encode
+    replies = [encode(reply) for reply in text]
+    count = sum(map(len, replies))
+    if count < 2:
         raise MistakeError("a text of less than two tokens carries no watermark: give a longer one")
-    score = z_score(ids, (model.next_logits(ids[max(0, end - model.window) : end]) for end in range(1, len(ids))))
+
+    def told(prompt: str, reply: list[int]) -> Told:
+        given = encode(prompt)
+        ids = given + reply
+        ends = range(max(1, len(given)), len(ids))
+        return Told(ids, (model.next_logits(ids[max(0, end - model.window) : end]) for end in ends), len(given))
+
+    score = z_score(*map(told, prompts if len(prompts) == len(text) else (*prompts, "")[:1] * len(text), replies))
     if score > 4:
         found = "watermarked"
-    elif is_long_enough(ids):
+    elif is_long_enough(*replies):
         found = "no watermark found"
     else:
-        found = f"too short to tell: it takes about {ENOUGH_TOKENS} tokens that do not repeat themselves, so join several replies"
-    click.echo(f"z = {score:.2f} over {len(ids)} tokens: {found}")
+        found = f"too short to tell: it takes about {ENOUGH_TOKENS} tokens that do not repeat themselves, so give several replies"
+    click.echo(f"z = {score:.2f} over {count} tokens: {found}")
 
 
 @main.command(context_settings=CONTEXT)

@@ -7,7 +7,7 @@ number: the same call gives the same bytes on any processor.
 """
 
 from mockserver.sampler.chain import Chain, Choice, Distribution, Settings, raw_logprob
-from mockserver.sampler.watermark import ENOUGH_TOKENS, is_green, is_long_enough, z_score
+from mockserver.sampler.watermark import ENOUGH_TOKENS, Told, is_green, is_long_enough, z_score
 
 __all__ = [
     "ENOUGH_TOKENS",
@@ -15,6 +15,7 @@ __all__ = [
     "Choice",
     "Distribution",
     "Settings",
+    "Told",
     "is_green",
     "is_long_enough",
     "raw_logprob",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import pairwise, repeat
+from itertools import islice, pairwise, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,41 +66,56 @@ def apply_watermark(logits: NDArray[np.int32], previous: int) -> NDArray[np.int3
     return np.clip(logits, -_LIMIT, _LIMIT) + green.astype(np.int32) * np.int32(_GAIN)
 
 
-def z_score(ids: Sequence[int], logits: Iterable[NDArray[np.int32]] | None = None) -> float:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A text to be judged: its ids, of which the first ``given`` are the prompt's.
+
+    ``logits``: what a model says before each token that is judged, that is from ``ids[max(1, given)]`` on.
+    """
+
+    ids: Sequence[int]
+    logits: Iterable[NDArray[np.int32]] | None = None
+    given: int = 0
+
+
+def z_score(*texts: Told) -> float:
     """How many standard deviations more green tokens there are than chance gives; above 4 means watermarked.
 
-    z = (green - gamma n) / sqrt(n gamma (1 - gamma)), equation 3 of the paper. A pair of tokens that comes again is counted
-    once, since it says nothing new (Kirchenbauer et al. 2023b, https://arxiv.org/abs/2306.04634). Without a pair it is 0.
+    z = (green - gamma n) / sqrt(n gamma (1 - gamma)), equation 3 of the paper, over all texts together. A pair of tokens that
+    comes again is counted once, since it says nothing new (Kirchenbauer et al. 2023b, https://arxiv.org/abs/2306.04634).
+    Without a pair it is 0.
 
-    With ``logits``, item i being what a model says after ``ids[: i + 1]``, a token counts by how open the choice was: of
-    green is taken, in place of gamma, the green share G that the model gave anyway, and the chance that is left is
-    gamma (1 - gamma) ((1 - p)^2 + sum of the others' p^2). Over all keys green - G is 0 in the mean whatever the text, so ordinary
-    text keeps its z; but a token that had to come (p near 1) no longer waters it down (as in Lu et al. 2024,
-    https://arxiv.org/abs/2403.13485). A model that knows nothing gives equation 3.
+    With logits a token counts by how open the choice was: of green is taken, in place of gamma, the green share G that the
+    model gave anyway, and the chance that is left is gamma (1 - gamma) ((1 - p)^2 + sum of the others' p^2). Over all keys
+    green - G is 0 in the mean whatever the text, so ordinary text keeps its z; but a token that had to come (p near 1) no
+    longer waters it down (as in Lu et al. 2024, https://arxiv.org/abs/2403.13485). A model that knows nothing gives equation 3.
 
-    >>> z_score([5])
+    >>> z_score(Told([5]))
     0.0
-    >>> z_score([7, 1]), z_score([7, 0])  # 1 is green after 7 and 0 is not
+    >>> z_score(Told([7, 1])), z_score(Told([7, 0]))  # 1 is green after 7 and 0 is not
     (1.0, -1.0)
-    >>> round(z_score([7, 1], [np.array([0, 0], np.int32)]), 3)  # of the two, half is green anyway: (1 - 1/2) / sqrt(1/4 * 1/2)
+    >>> round(z_score(Told([7, 1], [np.array([0, 0], np.int32)])), 3)  # of the two, half is green anyway: (1 - 1/2) / sqrt(1/4 * 1/2)
     1.414
     """
     found: dict[tuple[int, int], tuple[float, float]] = {}
-    for pair, row in zip(pairwise(ids), repeat(None) if logits is None else logits, strict=False):
-        excess, variance = _excess(*pair) if row is None else _open_excess(*pair, row)
-        if variance > found.get(pair, (0.0, 0.0))[1]:
-            found[pair] = excess, variance
+    for text in texts:
+        pairs = islice(pairwise(text.ids), max(0, text.given - 1), None)
+        for pair, row in zip(pairs, repeat(None) if text.logits is None else text.logits, strict=False):
+            excess, variance = _excess(*pair) if row is None else _open_excess(*pair, row)
+            if variance > found.get(pair, (0.0, 0.0))[1]:
+                found[pair] = excess, variance
     variances = math.fsum(variance for _, variance in found.values())
     return math.fsum(excess for excess, _ in found.values()) / math.sqrt(variances) if variances else 0.0
 
 
-def is_long_enough(ids: Sequence[int]) -> bool:
-    """Whether a low z-score of this text says that it carries no watermark, and not only that it is short or repeats itself.
+def is_long_enough(*texts: Sequence[int]) -> bool:
+    """Whether a low z-score of these texts says that they carry no watermark, and not only that they are short or repeat themselves.
 
-    >>> is_long_enough(range(100)), is_long_enough(range(99)), is_long_enough([1, 2, 3] * 100)
-    (True, False, False)
+    >>> is_long_enough(range(100)), is_long_enough(range(99)), is_long_enough([1, 2, 3] * 100), is_long_enough(range(50), range(50, 100))
+    (True, False, False, True)
     """
-    return len(ids) >= ENOUGH_TOKENS and len({*pairwise(ids)}) >= ENOUGH_PAIRS
+    pairs = {pair for ids in texts for pair in pairwise(ids)}
+    return sum(map(len, texts)) >= ENOUGH_TOKENS and len(pairs) >= ENOUGH_PAIRS
 
 
 def _excess(previous: int, token: int) -> tuple[float, float]:

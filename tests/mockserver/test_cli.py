@@ -175,6 +175,35 @@ def test_watermarked_text_of_100_tokens_is_told_from_ordinary_text(watermark: bo
     assert [watermark] * 3 == [score > 4 for score in scores], scores
 
 
+def test_a_watermark_is_found_more_surely_where_the_prompts_are_told() -> None:
+    """Five replies: joined, apart, and each after its prompt."""
+    client = create_app(Config()).test_client()
+    prompts = ("Once upon a time", "She opened the door", "Hello", "The old man walked", "Dear friend,")
+    texts = []
+    for prompt in prompts:
+        parameters = {"do_sample": True, "seed": 5, "watermark": True}
+        texts.append(client.post("/", json={"inputs": prompt, "parameters": parameters}).get_json()["generated_text"])
+
+    def score(*arguments: str) -> float:
+        return float(run("watermark", *arguments).output.split()[2])
+
+    told = [argument for prompt in prompts for argument in ("--prompt", prompt)]
+    assert 4 < score("".join(texts)) < score(*texts) < score(*told, *texts)
+
+
+def test_one_prompt_is_that_of_all_texts() -> None:
+    texts = ("The dog saw a cat.", "We went home.")
+
+    assert run("watermark", "--prompt", "a", "--prompt", "a", *texts).output == run("watermark", "--prompt", "a", *texts).output
+
+
+def test_prompts_must_be_as_many_as_the_texts() -> None:
+    done = run("watermark", "--prompt", "a", "--prompt", "b", "one", "two", "three")
+
+    assert 2 == done.exit_code
+    assert "2 prompts for 3 texts: give one for all of them, or one for each" in done.output
+
+
 def test_a_text_too_short_for_a_watermark_is_one_sentence() -> None:
     done = run("watermark", "a")
 

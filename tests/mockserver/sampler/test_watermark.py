@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mockserver.sampler import Chain, Settings, is_green, z_score
+from mockserver.sampler import Chain, Settings, Told, is_green, z_score
 from mockserver.sampler.watermark import apply_watermark
 
 VOCABULARY = 4096
@@ -30,12 +30,12 @@ def write(seed: int, length: int, watermark: bool) -> list[int]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_watermarked_text_scores_above_4_from_100_tokens_on(seed: int) -> None:
-    assert z_score(write(seed, 100, watermark=True)) > 4
+    assert z_score(Told(write(seed, 100, watermark=True))) > 4
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_ordinary_text_does_not(seed: int) -> None:
-    assert abs(z_score(write(seed, 100, watermark=False))) < 4
+    assert abs(z_score(Told(write(seed, 100, watermark=False)))) < 4
 
 
 def test_half_of_the_vocabulary_is_green() -> None:
@@ -68,11 +68,26 @@ def test_green_is_the_same_for_an_id_of_any_vocabulary_size() -> None:
 
 
 def test_a_pair_that_comes_again_is_counted_once() -> None:
-    assert z_score([1, 2, 1, 2, 1, 2]) == z_score([1, 2, 1])
+    assert z_score(Told([1, 2, 1, 2, 1, 2])) == z_score(Told([1, 2, 1]))
 
 
 def test_an_empty_text_scores_zero() -> None:
-    assert z_score([]) == 0.0
+    assert z_score(Told([])) == 0.0
+
+
+def test_texts_are_judged_together() -> None:
+    """Two that are short each score as one of both lengths would, and what comes in both is counted once."""
+    first, second = write(1, 50, watermark=True), write(2, 50, watermark=True)
+
+    assert z_score(Told(first), Told(second)) == pytest.approx((z_score(Told(first)) + z_score(Told(second))) / 2**0.5)
+    assert z_score(Told(first), Told(first)) == z_score(Told(first))
+
+
+def test_of_a_prompt_only_what_follows_it_is_judged() -> None:
+    ids = write(3, 60, watermark=True)
+
+    assert z_score(Told(ids, given=41)) == z_score(Told(ids[40:]))
+    assert z_score(Told(ids, given=len(ids))) == 0.0
 
 
 def test_without_a_token_before_nothing_is_green() -> None:
