@@ -40,7 +40,9 @@ from spec.secrets import Masker
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of all draws.  [default: a new one, printed]")
 @click.option("--jobs", type=click.IntRange(1, 32), metavar="N", default=1, show_default=True, help="Requests at a time.")
 @click.option("--max-requests", type=click.IntRange(min=1), metavar="N", help="Send no more.  [default: 300 beyond this machine]")
-@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Ask for no more.  [default: 20000 beyond this machine]")
+@click.option(
+    "--max-tokens", type=click.IntRange(min=1), metavar="N", help="Ask for no more.  [default: 20000 beyond this machine]"
+)
 @click.option("--rate", type=ABOVE_ZERO, metavar="N", help="At most so many requests a second.")
 @click.option("--timeout", type=ABOVE_ZERO, metavar="S", default=30.0, show_default=True, help="Seconds for one reply.")
 @click.option(
@@ -52,7 +54,9 @@ from spec.secrets import Masker
 @click.option("--without", default="", metavar="NAMES", help="What the endpoint is known to lack: parameters, or stream; a,b,c.")
 @click.option("--deviations", type=EXISTING, help="TOML file of clauses that are known to fail, each with its reason.")
 @click.option("--write-deviations", type=FILE, help="Propose such a file from what this run finds.")
-@click.option("--shrink", is_flag=True, help="Send smaller requests until each violation is as small as it gets, within the budget.")
+@click.option(
+    "--shrink", is_flag=True, help="Send smaller requests until each violation is as small as it gets, within the budget."
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be sent, and send nothing.")
 def check(
     url: str | None,

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 
-from contract_tests.nucleus import LARGEST_VOCABULARY, kept_by_top_p
+from contract_tests.nucleus import LARGEST_VOCABULARY, TIE, kept_by_top_p, surely_not_typical, surely_typical
 
 MARGIN = 0.003
 """How near a boundary may lie to a cumulative probability before rounding decides which side it is on."""
-
-TIE = 0.01
-"""Nats within which two candidates may change places by rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +21,34 @@ class Law:
     """Weights of the told tokens, the likeliest first, and bounds of the weight of all that are not told, in the same unit.
 
     {7: .5, 3: .3} with ``least`` = ``most`` = .2 is a whole distribution of which two tokens are told.
+    ``out`` are tokens that were told and are surely gone; with ``certain`` False, any of ``weights`` may be gone as well.
     """
 
     weights: Mapping[int, float]
     least: float = 0.0
     most: float = 0.0
+    out: frozenset[int] = frozenset()
+    certain: bool = True
 
     @property
     def whole(self) -> bool:
         """Whether the told tokens are all that is left."""
-        return self.most == 0
+        return self.certain and self.most == 0
 
     def logprobs(self) -> dict[int, float]:
         """id -> log of its share among the told tokens: its logprob, where the law is whole."""
         total = sum(self.weights.values())
         return {id: math.log(weight / total) for id, weight in self.weights.items()}
+
+    def only(self, ids: Iterable[int]) -> Law:
+        """These tokens and nothing else."""
+        stay = set(ids)
+        return Law({id: weight for id, weight in self.weights.items() if id in stay}, out=self.out | (self.weights.keys() - stay))
+
+    def at_most(self, ids: Iterable[int]) -> Law:
+        """No told token but these, and it is not known which of them."""
+        left = self.only(ids)
+        return replace(left, least=0.0, most=self.most, certain=False)
 
 
 def told(logprobs: Mapping[int, float]) -> Law:
@@ -52,65 +62,71 @@ def temper(law: Law, temperature: float) -> Law | None:
     """Each weight to the power of 1 / temperature; no token of the tail weighs more than the last that is told."""
     power = 1.0 / temperature
     weights = {id: weight**power for id, weight in law.weights.items()}
-    last = min(law.weights.values())
-    if last <= 0 or min(weights.values()) <= 0:
+    if not weights or min(law.weights.values()) <= 0 or min(weights.values()) <= 0:
         return None
+    last = min(law.weights.values())
     steep = (law.least * last ** (power - 1), law.most * last ** (power - 1))
     spread = tuple(LARGEST_VOCABULARY * (mass / LARGEST_VOCABULARY) ** power if mass else 0.0 for mass in (law.least, law.most))
-    return Law(weights, spread[0], steep[1]) if power >= 1 else Law(weights, steep[0], spread[1])
+    least, most = (spread[0], steep[1]) if power >= 1 else (steep[0], spread[1])
+    return replace(law, weights=weights, least=least, most=most)
 
 
-def keep_top_k(law: Law, k: int) -> Law | None:
-    """The k heaviest; None where the boundary is a tie, or behind what is told."""
-    weights = list(law.weights.values())
+def keep_top_k(law: Law, k: int) -> Law:
+    """The k heaviest, and what may tie with the last of them."""
+    weights = list(law.weights.items())
+    if not law.certain:
+        return law
     if k >= len(weights):
-        return law if law.whole else None
-    if math.log(weights[k - 1] / weights[k]) < TIE:
-        return None
-    return Law(dict(list(law.weights.items())[:k]))
+        return law if law.whole else replace(law, least=0.0)  # reaches into the tail: all that are told stay, with some of it
+    near = _ties(weights, k)
+    return law.at_most(near) if len(near) > k else law.only(near)
 
 
-def keep_top_p(law: Law, mass: float) -> Law | None:
-    """The smallest set that reaches ``mass``; None where rounding or the tail decides which it is."""
-    weights = list(law.weights.values())
+def keep_top_p(law: Law, mass: float) -> Law:
+    """The smallest set that reaches ``mass``, as far as rounding and the tail let it be known."""
+    if not law.certain:
+        return law
+    weights = list(law.weights.items())
     kept = set()
     for tail in (law.least, law.most):
-        total = sum(weights) + tail
+        total = sum(law.weights.values()) + tail
         for aim in (mass - MARGIN, mass + MARGIN):
-            reached = sum(weights) / total >= aim
-            kept.add(kept_by_top_p([weight / total for weight in weights], aim) if reached else len(weights) + 1)
-    if len(kept) > 1:
-        return None
-    return _prefix(law, kept.pop())
-
-
-def _prefix(law: Law, count: int) -> Law | None:
-    weights = list(law.weights.values())
+            reached = sum(law.weights.values()) / total >= aim
+            kept.add(kept_by_top_p([weight / total for _, weight in weights], aim) if reached else len(weights) + 1)
+    count = max(kept)
     if count > len(weights):
-        return Law(law.weights, 0.0, law.most)  # reaches into the tail: all that are told stay, with some of it
-    if count < len(weights) and math.log(weights[count - 1] / weights[count]) < TIE:
-        return None
-    if count == len(weights) and not law.whole:
-        return None
-    return Law(dict(list(law.weights.items())[:count]))
+        return replace(law, least=0.0, certain=min(kept) > len(weights))
+    near = _ties(weights, count)
+    # the last that is told may tie with one that is not
+    known = len(kept) == 1 and len(near) == count and (count < len(weights) or law.whole)
+    return law.only(near) if known else law.at_most(near)
 
 
-def keep_typical(law: Law, mass: float) -> Law | None:
-    """The tokens nearest to the entropy that reach ``mass`` (Meister et al. 2022); None unless all tokens are told."""
-    if not law.whole:
-        return None
-    surprisals = {id: -value for id, value in law.logprobs().items()}
-    entropy = sum(math.exp(-value) * value for value in surprisals.values())
-    nearest = sorted(surprisals, key=lambda id: abs(surprisals[id] - entropy))
-    distances = [abs(surprisals[id] - entropy) for id in nearest]
-    kept = {kept_by_top_p([math.exp(-surprisals[id]) for id in nearest], aim) for aim in (mass - MARGIN, mass + MARGIN)}
-    if len(kept) > 1:
-        return None
-    count = kept.pop()
-    if count < len(nearest) and distances[count] - distances[count - 1] < TIE:
-        return None
-    stay = set(nearest[:count])
-    return Law({id: weight for id, weight in law.weights.items() if id in stay})
+def _ties(weights: list[tuple[int, float]], count: int) -> list[int]:
+    """The first ``count`` tokens and those behind them that may change places with the last."""
+    floor = weights[count - 1][1] * math.exp(-TIE)
+    return [id for place, (id, weight) in enumerate(weights) if place < count or weight >= floor]
+
+
+def keep_typical(law: Law, mass: float) -> Law:
+    """The tokens nearest to the entropy that reach ``mass`` (Meister et al. 2022), as far as rounding and the tail let it be known.
+
+    Surprisals and entropy both count from log Z, Z the unknown total, so that Z only matters to how much of it the nearer ones carry.
+    """
+    if not law.certain:
+        return law
+    ids, surprisals = list(law.weights), [-math.log(weight) for weight in law.weights.values()]
+    seen = sum(weight * value for weight, value in zip(law.weights.values(), surprisals, strict=True))
+    total = sum(law.weights.values())
+    spread = law.most * math.log(LARGEST_VOCABULARY / law.most) if law.most else 0.0
+    entropies = (seen + law.least * max(surprisals)) / (total + law.most), (seen + spread) / (total + law.least)
+    aim = (mass + MARGIN) * (total + law.most)
+    out = {id for place, id in enumerate(ids) if surely_not_typical(surprisals, aim, place, entropies)}
+    reach = (mass - MARGIN) * (total + law.least)
+    kept = {id for place, id in enumerate(ids) if surely_typical(surprisals, reach, place, entropies, law.most)}
+    # a tail behind a last token that is out, and lies above the entropy, is out as well
+    known = out | kept == set(ids) and (law.most == 0 or (ids[-1] in out and surprisals[-1] > entropies[1]))
+    return law.only(kept) if known else law.at_most(set(ids) - out)
 
 
 ACTIONS = {"temperature": temper, "top_k": keep_top_k, "top_p": keep_top_p, "typical_p": keep_typical}
@@ -118,7 +134,7 @@ ACTIONS = {"temperature": temper, "top_k": keep_top_k, "top_p": keep_top_p, "typ
 
 
 def laws(raw: Law, parameters: Mapping[str, float]) -> list[Law | None]:
-    """The law that ``parameters`` leave, for each order in which they may act; None where what is told does not suffice."""
+    """What ``parameters`` leave, for each order in which they may act; None where that is too small for a number."""
     return [_apply(raw, [(name, parameters[name]) for name in order]) for order in permutations(sorted(parameters))]
 
 
@@ -131,22 +147,44 @@ def _apply(law: Law | None, steps: Iterable[tuple[str, float]]) -> Law | None:
 
 
 def agrees(reported: Mapping[int, float], law: Law, *, tolerance: float, most: int) -> bool:
-    """Whether the reported logprobs (at most ``most`` of them) are those of ``law``, within ``tolerance`` nats."""
+    """Whether the reported logprobs (at most ``most`` of them) may be those of ``law``, within ``tolerance`` nats."""
     expected = law.logprobs()
-    shared = [id for id in expected if id in reported]
+    left = {id: value for id, value in reported.items() if value > NOTHING}
     if law.whole:
         due = list(expected)[:most]
-        rest = [value for id, value in reported.items() if id not in expected and value > NOTHING]
-        return not rest and all(id in reported and abs(reported[id] - expected[id]) <= tolerance for id in due)
-    if len(shared) < 2:
+        return left.keys() <= expected.keys() and all(
+            id in reported and abs(reported[id] - expected[id]) <= tolerance for id in due
+        )
+    if not law.out.isdisjoint(left):
         return False
-    best = shared[0]
+    shared = [id for id in expected if id in (reported if law.certain else left)]
+    if law.certain and len(shared) < 2:
+        return False
     return all(
-        abs((reported[best] - reported[id]) - (expected[best] - expected[id]))
-        <= tolerance + 0.01 * (expected[best] - expected[id])
+        abs((reported[shared[0]] - reported[id]) - (expected[shared[0]] - expected[id]))
+        <= tolerance + 0.01 * (expected[shared[0]] - expected[id])
         for id in shared
     )
 
 
 NOTHING = -20.0
 """A logprob below which a reported candidate has been removed: some servers fill the list up with those."""
+
+
+CLEAR = 0.2
+"""Nats by which two laws must differ, so that no rounding makes one look like the other."""
+
+
+def tells(raw: Law, parameters: Mapping[str, float], name: str) -> bool:
+    """Whether what these parameters leave, in whatever order they act, is nothing that they leave without the one of that ``name``.
+
+    Of .4, .3, .2 and .1 `top_k` 2 tells nothing beside `top_p` .6, which keeps the same two.
+    """
+    possible = laws(raw, parameters)
+    without = laws(raw, {other: value for other, value in parameters.items() if other != name})
+    return None not in possible and not any(
+        other is None or agrees(other.logprobs(), law, tolerance=CLEAR, most=len(law.weights))
+        for law in possible
+        for other in without
+        if law is not None
+    )

@@ -15,30 +15,52 @@ def kept_by_top_p(probabilities: list[float], mass: float) -> int:
     return len(probabilities)
 
 
-def surely_not_typical(surprisals: list[float], mass: float, place: int, tail_entropy: tuple[float, float]) -> bool:
-    """Whether the candidate at ``place`` is outside the typical set for every entropy that the unseen tail allows.
+def surely_not_typical(surprisals: list[float], mass: float, place: int, entropies: tuple[float, float]) -> bool:
+    """Whether the candidate at ``place`` is outside the typical set for every entropy between these two.
 
-    ``surprisals`` are -log p of the visible candidates in nats, ``tail_entropy`` bounds the tail's part of the entropy.
-    A token is out when tokens strictly nearer to the entropy carry ``mass`` already (Meister et al. 2022, arXiv:2202.00666).
+    ``surprisals`` are -log p of the visible candidates in nats. A token is out when tokens nearer to the entropy, by more than rounding,
+    carry ``mass`` already (Meister et al. 2022, arXiv:2202.00666).
     """
-    visible = sum(math.exp(-value) * value for value in surprisals)
-    low, high = (visible + part for part in tail_entropy)
     own = surprisals[place]
-    middles = [(own + value) / 2 for value in surprisals if low < (own + value) / 2 < high]
-    for entropy in (low, high, *(middle + shift for middle in middles for shift in (-1e-6, 1e-6))):
-        nearer = sum(math.exp(-value) for value in surprisals if abs(value - entropy) < abs(own - entropy) - 1e-6)
-        if nearer < mass + 1e-3:
-            return False
-    return True
+    return all(
+        sum(math.exp(-value) for value in surprisals if abs(value - entropy) < abs(own - entropy) - TIE) >= mass
+        for entropy in _where_order_changes(surprisals, own, entropies)
+    )
 
+
+def surely_typical(surprisals: list[float], mass: float, place: int, entropies: tuple[float, float], tail: float) -> bool:
+    """Whether the candidate at ``place`` is in the typical set for every entropy between these two, wherever ``tail`` lies.
+
+    A token is in when all that may be nearer carry less than ``mass``.
+    """
+    own, last = surprisals[place], max(surprisals)
+    others = [value for other, value in enumerate(surprisals) if other != place]
+    return all(
+        sum(math.exp(-value) for value in others if abs(value - entropy) < abs(own - entropy) + TIE)
+        + (tail if last - entropy < abs(own - entropy) + TIE else 0.0)
+        < mass
+        for entropy in _where_order_changes(surprisals, own, entropies)
+    )
+
+
+def _where_order_changes(surprisals: list[float], own: float, entropies: tuple[float, float]) -> list[float]:
+    """Entropies between which none of the others becomes nearer than ``own``, or ceases to be: judged at these, judged at all."""
+    low, high = entropies
+    edges = [(own + value + side * TIE) / 2 + shift for value in surprisals for side in (-1, 1) for shift in (-1e-6, 1e-6)]
+    return [low, high, *(edge for edge in edges if low < edge < high)]
+
+
+TIE = 0.01
+"""Nats within which two candidates may change places by rounding."""
 
 LARGEST_VOCABULARY = 2**20
 """Tokens that no vocabulary in use exceeds: bounds the entropy of what is not told."""
 
 
-def tail_entropy_bounds(surprisals: list[float]) -> tuple[float, float]:
-    """Least and most entropy, in nats, that the probability not told can add; each unseen token is at most as likely as the last seen."""
+def entropy_bounds(surprisals: list[float]) -> tuple[float, float]:
+    """Least and most entropy, in nats, of a distribution of which these are told; each unseen token is at most as likely as the last."""
+    seen = sum(math.exp(-value) * value for value in surprisals)
     tail = max(0.0, 1.0 - sum(math.exp(-value) for value in surprisals))
     if tail < 1e-9:
-        return 0.0, 0.0
-    return tail * max(surprisals), tail * math.log(LARGEST_VOCABULARY / tail)
+        return seen, seen
+    return seen + tail * max(surprisals), seen + tail * math.log(LARGEST_VOCABULARY / tail)

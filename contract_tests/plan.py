@@ -6,6 +6,7 @@ Probes adapt to what they learn, so the answers are those of an endpoint that ta
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -67,10 +68,14 @@ def _made_up(asked: Asked) -> Json:
     """A text of three words again and again, which a penalty breaks, with logprobs that temperature has divided."""
     limit, temperature = asked.get("max_new_tokens"), asked.get("temperature")
     count = min(limit if is_integer(limit) else 8, 64)
-    logprobs = [-0.7 - GAP * rank / (temperature if is_number(temperature) else 1.0) for rank in range(CANDIDATES)]
+    k, t = asked.get("top_k"), temperature if is_number(temperature) else 1.0
+    logprobs = [-0.7 - GAP * rank / t for rank in range(CANDIDATES)][: k if is_integer(k) else CANDIDATES]
+    if k is not None:
+        log_total = math.log(sum(math.exp(value) for value in logprobs))
+        logprobs = [value - log_total for value in logprobs]
     top = [[_token(10 * (place % CYCLE) + rank, logprob) for rank, logprob in enumerate(logprobs)] for place in range(count)]
     penalized = any(asked.get(name) not in (None, neutral) for name, neutral in NEUTRAL.items())
-    tokens = [candidates[penalized and place >= CYCLE] for place, candidates in enumerate(top)]
+    tokens = [candidates[penalized and place >= CYCLE and len(candidates) > 1] for place, candidates in enumerate(top)]
     details = {
         "finish_reason": "length",
         "generated_tokens": count,

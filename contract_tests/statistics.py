@@ -8,13 +8,18 @@ with probability at most ``ALPHA``, however long one looks. Knows no HTTP and no
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 ALPHA = 1e-6
 """Chance at most that a server whose draws follow the null is accused."""
 
 Law = Mapping[int, float]
 """id -> probability, over the ids that are told; they sum to one."""
+
+
+Reading = Callable[[float], float]
+"""As which temperature a wrong server takes the one that is asked for."""
 
 
 def tempered(logprobs: Mapping[int, float], temperature: float) -> dict[int, float]:
@@ -48,28 +53,123 @@ def log_learning_ratio(draws: Sequence[int], null: Law) -> float:
     return ratio
 
 
-def log_e_value(draws: Sequence[int], null: Law, alternatives: Sequence[Law]) -> float:
-    """log of the average over the alternatives and the learning one: above log(1/ALPHA) the null is refused."""
-    return log_average([log_ratio(draws, law, null) for law in alternatives] + [log_learning_ratio(draws, null)])
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Tokens drawn at one temperature, and the logprobs of those that are told of their law before it acts."""
+
+    draws: list[int]
+    logprobs: Mapping[int, float]
+    temperature: float
+
+    @property
+    def null(self) -> dict[int, float]:
+        return tempered(self.logprobs, self.temperature)
 
 
-def refuses(draws: Sequence[int], null: Law, alternatives: Sequence[Law], *, alpha: float = ALPHA) -> bool:
-    """Whether the draws refuse the null, at any moment of their coming; a right server's do with chance ``alpha`` at most."""
-    limit = -math.log(alpha)
-    return any(log_e_value(draws[:count], null, alternatives) > limit for count in range(1, len(draws) + 1))
+def log_e_value(batches: Sequence[Batch], readings: Sequence[Reading]) -> float:
+    """log of the average over the readings and the learning one: above log(1/ALPHA) the nulls are refused.
+
+    ``batches`` are draws at several temperatures, each of its own law; a reading says as which temperature a server takes each.
+    """
+    learning = sum(log_learning_ratio(batch.draws, batch.null) for batch in batches)
+    return log_average([log_ratio_as(batches, reading) for reading in readings] + [learning])
+
+
+def log_ratio_as(batches: Sequence[Batch], reading: Reading) -> float:
+    """log of the likelihood ratio of a server that draws each batch at the temperature that ``reading`` makes of its own."""
+    return sum(log_ratio(batch.draws, tempered(batch.logprobs, reading(batch.temperature)), batch.null) for batch in batches)
 
 
 UNTOLD = -1
 """Stands for all tokens that are not told."""
 
 
-def log_ratios_of_places(places: Sequence[tuple[int, Law]], temperatures: Sequence[float]) -> list[float]:
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A token that was drawn at a place of a reply (from 1), the probabilities of those that are told of it, and what was asked for."""
+
+    id: int
+    law: Law
+    place: int = 1
+    temperature: float = 1.0
+
+    @property
+    def outcomes(self) -> dict[int, float]:
+        """What is not told is one more outcome, so that they sum to one."""
+        return {**self.law, UNTOLD: max(0.0, 1.0 - sum(self.law.values()))}
+
+    @property
+    def outcome(self) -> int:
+        return self.id if self.id in self.law else UNTOLD
+
+
+SPANS = ((1, 1), (1, 10**9), (2, 10**9), (9, 10**9))
+"""Places, first and last, at which a wrong server may draw otherwise and nowhere else."""
+
+SHARES = (0.2, 0.6)
+"""How often a wrong server may take the likeliest token in place of a draw."""
+
+
+def log_ratios_of_places(places: Sequence[Drawn], readings: Sequence[Reading]) -> list[float]:
     """log of the likelihood ratio of each alternative against the guarded laws as told, over draws that each have a law of their own.
 
-    ``places`` holds (drawn id, id -> probability of those that are told). The alternatives are the same laws at other temperatures;
-    what is not told is one more outcome, so that each of them sums to one.
+    The alternatives, each within each of ``SPANS``: the laws of other temperatures, or the likeliest token now and then; and one that
+    learns by how much the first, second and so on of the ranking are favoured.
     """
-    return [sum(_place_ratio(id, law, temperature) for id, law in places) for temperature in temperatures]
+    ratios = [[_place_ratio(drawn, _warmed(drawn, reading)) for drawn in places] for reading in readings]
+    ratios += [[_place_ratio(drawn, _often_greedy(drawn.outcomes, share)) for drawn in places] for share in SHARES]
+    within = [
+        sum(ratio for ratio, drawn in zip(each, places, strict=True) if first <= drawn.place <= last)
+        for each in ratios
+        for first, last in SPANS
+    ]
+    return [*within, _learning_ranks(places)]
+
+
+def log_ratios_of_readings(places: Sequence[Drawn], readings: Sequence[Reading]) -> list[float]:
+    """The ratio of each reading over all places: what must be small before draws are said to be as told."""
+    return [sum(_place_ratio(drawn, _warmed(drawn, reading)) for drawn in places) for reading in readings]
+
+
+def _warmed(drawn: Drawn, reading: Reading) -> Law:
+    """The law at another temperature; what is not told as if of tokens a fourth as likely as the last that is told."""
+    power = drawn.temperature / reading(drawn.temperature)
+    outcomes = drawn.outcomes
+    told = {id: p for id, p in outcomes.items() if id != UNTOLD}
+    top, least = max(told.values()), min(told.values())
+    weights = {id: (max(p, 1e-300) / top) ** power for id, p in told.items()}
+    weights[UNTOLD] = outcomes[UNTOLD] / top * (max(least, 1e-300) / 4 / top) ** (power - 1)
+    total = sum(weights.values())
+    return {id: weight / total for id, weight in weights.items()}
+
+
+def _often_greedy(outcomes: Law, share: float) -> Law:
+    likeliest = max((id for id in outcomes if id != UNTOLD), key=lambda id: outcomes[id])
+    return {id: (1 - share) * p + share * (id == likeliest) for id, p in outcomes.items()}
+
+
+def _learning_ranks(places: Sequence[Drawn]) -> float:
+    """Each place is foretold by how often each rank came before, against how often it was to come."""
+    seen: dict[int, float] = {}
+    due: dict[int, float] = {}
+    ratio = 0.0
+    for drawn in places:
+        outcomes = drawn.outcomes
+        ranked = sorted(drawn.law, key=lambda id: -drawn.law[id])
+        ranks = {id: rank for rank, id in enumerate(ranked)} | {UNTOLD: UNTOLD}
+        weights = {
+            id: p * (seen.get(ranks[id], 0.0) + CAUTION) / (due.get(ranks[id], 0.0) + CAUTION) for id, p in outcomes.items()
+        }
+        total = sum(weights.values())
+        ratio += _place_ratio(drawn, {id: weight / total for id, weight in weights.items()})
+        seen[ranks[drawn.outcome]] = seen.get(ranks[drawn.outcome], 0.0) + 1
+        for id, p in outcomes.items():
+            due[ranks[id]] = due.get(ranks[id], 0.0) + p
+    return ratio
+
+
+CAUTION = 3.0
+"""Draws of a rank that are thought to have come as told before the first."""
 
 
 def log_average(ratios: Sequence[float]) -> float:
@@ -78,16 +178,8 @@ def log_average(ratios: Sequence[float]) -> float:
     return top + math.log(sum(math.exp(ratio - top) for ratio in ratios) / len(ratios))
 
 
-def _place_ratio(id: int, law: Law, temperature: float) -> float:
-    outcomes = {**law, UNTOLD: max(0.0, 1.0 - sum(law.values()))}
-    drawn = id if id in law else UNTOLD
-    acts = tempered({each: math.log(max(value, 1e-12)) for each, value in outcomes.items()}, temperature)
-    return math.log(max(acts[drawn], 1e-300)) - math.log(guarded(outcomes[drawn]))
-
-
-def tells_apart(draws: Sequence[int], null: Law, alternatives: Sequence[Law], factor: float = 1000.0) -> bool:
-    """Whether the draws speak for the null against each alternative by ``factor``: only then is not refusing it a finding."""
-    return all(log_ratio(draws, law, null) < -math.log(factor) for law in alternatives)
+def _place_ratio(drawn: Drawn, acts: Law) -> float:
+    return math.log(max(acts[drawn.outcome], 1e-300)) - math.log(guarded(drawn.outcomes[drawn.outcome]))
 
 
 def draws_needed(null: Law, alternatives: Sequence[Law]) -> int:
@@ -103,6 +195,10 @@ ROUNDING = 0.02
 
 PARTS = (0.9, 0.3)
 """Shares of the pairs that part, of servers that do not draw the same again; seven tokens of ten do not yet part."""
+
+
+ENOUGH = -math.log(ALPHA / 4)
+"""Evidence at which pairs part too often: one clause judges up to four series of them, among which ``ALPHA`` is divided."""
 
 
 def log_e_of_partings(places: Sequence[int | None]) -> float:

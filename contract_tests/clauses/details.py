@@ -57,7 +57,23 @@ def each_sequence_agrees_with_itself(seen: Observation) -> Outcome:
     others = objects(seen.detail("best_of_sequences"))
     if not seen.generated or not others:
         return NOT_MINE
-    return first(_agreement(seen, other) for other in others)
+    return first(_agreement(seen, other) or _as_complete(seen, other) for other in others)
+
+
+def _as_complete(seen: Observation, other: dict[str, Any]) -> Violation | None:
+    """`prefill`, `top_tokens` and the prompt before the text, where the best sequence has them."""
+    lists = {name: seen.detail(name) for name in ("prefill", "top_tokens")}
+    missing = next((name for name, value in lists.items() if isinstance(value, list) and value and not other.get(name)), None)
+    if missing:
+        return Violation(
+            f"`{missing}` in a sequence of `best_of_sequences`, as in the best one", shorten(other.get(missing, MISSING))
+        )
+    full = seen.asked.get("return_full_text") is True and str(seen.generated_text).startswith(seen.asked.inputs)
+    if full and not str(other.get("generated_text")).startswith(seen.asked.inputs):
+        return Violation(
+            "the prompt before `generated_text` of a sequence, as in the best one", shorten(other.get("generated_text"))
+        )
+    return None
 
 
 def _agreement(seen: Observation, other: dict[str, Any]) -> Violation | None:

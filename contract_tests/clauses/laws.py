@@ -9,45 +9,57 @@ from collections.abc import Iterator, Mapping
 from itertools import chain, combinations
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
-from contract_tests.clauses.shared import LOGPROB_TOLERANCE, first_candidates, first_id, reports_final_logprobs
+from contract_tests.clauses.shared import LOGPROB_TOLERANCE, Place, reports_final_logprobs, same_contexts
 from contract_tests.laws import ACTIONS, Law, agrees, laws, told
 from contract_tests.observation import Group, Observation, is_integer, is_number, shorten
 
-FILTERS = ("top_p", "typical_p")
-"""What a server may apply when it draws and leave out of the logprobs that it reports."""
+FILTERS = ("top_k", "top_p", "typical_p")
+"""What a server may apply when it draws and leave out of the logprobs that it reports; at its end, each leaves one token, of logprob 0."""
 
 
 @clause("parameters.temperature.scales", of="law-temperature")
 @clause("parameters.top_k.keeps", of="law-top_k")
 @clause("parameters.top_p.keeps", of="law-top_p")
+@clause("parameters.typical_p.keeps", of="law-typical_p")
 @clause("parameters.together", of="law-together")
 def reported_law_is_the_one_asked_for(group: Group) -> Outcome:
-    """The first token greedy, then with sampling parameters; the third member has `top_k` 1 and tells the convention.
+    """Greedy, then drawn with sampling parameters: each place behind the same tokens. The others tell the convention.
 
     Where logprobs are reported from before the parameters act they tell nothing, and draws do (``membership``, ``sampling``).
     """
-    greedy, drawn, top_k_one = group.members
-    raw, reported = first_candidates(greedy), first_candidates(drawn)
-    if len(raw) < 2 or not reported:
+    greedy, drawn, *witnesses = group.members
+    final = {
+        name for one in witnesses if reports_final_logprobs(one, greedy) for name in FILTERS if one.asked.get(name) is not None
+    }
+    optional = tuple(name for name in FILTERS if name not in final) if "top_k" in final else tuple(ACTIONS)
+    outcomes = [_judge(place, drawn, optional) for place in same_contexts(greedy, drawn)]
+    if not outcomes:
         return Skip("the endpoint does not tell two `top_tokens` with logprobs at the first token")
+    wrong = next((outcome for outcome in outcomes if isinstance(outcome, Violation)), None)
+    return wrong if wrong or None in outcomes else outcomes[0]
+
+
+def _judge(place: Place, drawn: Observation, optional: tuple[str, ...]) -> Outcome:
+    """Whether what is reported of one place is what the parameters leave of its law; ``optional`` ones may act behind what is reported."""
+    raw, reported = place.before, place.after
+    if len(raw) < 2 or not reported:
+        return Skip("the endpoint does not tell two `top_tokens` with logprobs")
     asked = _asked(drawn)
-    possible = laws(told(raw), asked)
-    if any(law is not None and _fits(reported, law, asked, drawn) for law in possible):
+    possible = [law for law in laws(told(raw), asked) if law is not None]
+    fitting = [law for law in possible if _fits(reported, law, asked, drawn)]
+    if any(law.certain for law in fitting):
         return None
-    if any(law is None for law in possible):
+    if fitting or not possible:
         return Skip("what the endpoint tells of the distribution does not say what these parameters leave", inconclusive=True)
-    known = [law for law in possible if law is not None]
-    final = reports_final_logprobs(top_k_one)
-    drawn_id = first_id(drawn)
-    if all(law.whole and drawn_id not in law.weights for law in known):
-        return Violation(f"a token of {_shown(known[0])}: {_words(asked)}", shorten(drawn.tokens))
-    for part in _parts(asked, FILTERS if final else tuple(ACTIONS)):
+    if all(place.other in law.out or (law.whole and place.other not in law.weights) for law in possible):
+        return Violation(f"as token {place.number} one of {_shown(possible[0])}: {_words(asked)}", shorten(drawn.tokens))
+    for part in _parts(asked, optional):
         if any(law is None or _fits(reported, law, part, drawn) for law in laws(told(raw), part)):
             return Skip(
                 "the endpoint reports logprobs from before these parameters act: they tell nothing of it", inconclusive=True
             )
     return Violation(
-        f"logprobs of the first token with {_words(asked)}: {_shown(known[0])}",
+        f"logprobs of token {place.number} with {_words(asked)}: {_shown(possible[0])}",
         f"{_rounded(reported)}, and without it {_rounded(raw)}",
     )
 

@@ -6,7 +6,7 @@ import math
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import LOGPROB_TOLERANCE, NOT_MINE, first_candidates, first_id
-from contract_tests.nucleus import kept_by_top_p, surely_not_typical, tail_entropy_bounds
+from contract_tests.nucleus import entropy_bounds, kept_by_top_p, surely_not_typical
 from contract_tests.observation import Group, Observation, is_integer, is_number, numbers, shorten
 
 
@@ -54,8 +54,8 @@ def draws_are_typical(group: Group) -> Outcome:
     if len(law) < 2 or not is_number(mass):
         return Skip("the endpoint does not tell two `top_tokens` with logprobs at the first token")
     surprisals = [-logprob for _, logprob in law]
-    bounds = tail_entropy_bounds(surprisals)
-    out = {number for place, (number, _) in enumerate(law) if surely_not_typical(surprisals, mass, place, bounds)}
+    bounds = entropy_bounds(surprisals)
+    out = {number for place, (number, _) in enumerate(law) if surely_not_typical(surprisals, mass + 1e-3, place, bounds)}
     if not out:
         return Skip("every token that the endpoint tells of may be typical", inconclusive=True)
     for draw in drawn:

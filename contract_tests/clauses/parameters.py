@@ -10,6 +10,7 @@ from itertools import pairwise
 import spec
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import (
+    LOGPROB_TOLERANCE,
     NOT_MINE,
     acceptance_of,
     first,
@@ -19,7 +20,7 @@ from contract_tests.clauses.shared import (
     refusal_of,
     same_pair,
 )
-from contract_tests.observation import MISSING, Group, Observation, objects, shorten
+from contract_tests.observation import MISSING, Group, Observation, is_number, objects, shorten
 
 for _statement in spec.statements():
     if _statement.section == "parameters" and _statement.testable:
@@ -41,12 +42,17 @@ def prefill_is_told_when_asked(seen: Observation) -> Outcome:
 
 @clause("parameters.decoder_input_details.prefill", of="prefill-prefix")
 def prefill_keeps_the_order_of_the_prompt(pair: Group) -> Outcome:
-    """A prompt, and one that goes on behind it: both begin with the same tokens (but where the two texts may grow together)."""
-    short, long = ([token.get("id") for token in objects(member.detail("prefill"))] for member in pair.members)
-    if len(short) < 4 or len(long) <= len(short):
+    """A prompt, and one that goes on behind it or is drawn from: both begin with the same (but where two texts may grow together)."""
+    one, other = (objects(member.detail("prefill")) for member in pair.members)
+    short, long = ([token.get("id") for token in prefill] for prefill in (one, other))
+    if len(short) < 4 or len(long) < len(short):
         return Skip("the endpoint does not tell the prompt's tokens")
     half = len(short) // 2
-    return None if short[:half] == long[:half] else Violation(f"tokens in the prompt's order: {shorten(short)}", shorten(long))
+    if short[:half] != long[:half]:
+        return Violation(f"tokens in the prompt's order: {shorten(short)}", shorten(long))
+    logprobs = [(token.get("logprob"), same.get("logprob")) for token, same in zip(one[:half], other[:half], strict=True)]
+    differing = [(a, b) for a, b in logprobs if is_number(a) and is_number(b) and abs(a - b) > LOGPROB_TOLERANCE - a / 50]
+    return Violation(f"logprob {differing[0][0]} of a prompt's token, again", f"{differing[0][1]}") if differing else None
 
 
 @clause("parameters.decoder_input_details.absent")

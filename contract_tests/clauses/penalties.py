@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
-from contract_tests.clauses.shared import LOGPROB_TOLERANCE, by_id, reports_final_logprobs, same_text
+from contract_tests.clauses.shared import (
+    LOGPROB_TOLERANCE,
+    by_id,
+    candidates_differ,
+    first,
+    reports_final_logprobs,
+    same_contexts,
+    same_text,
+)
 from contract_tests.observation import Group, Json, Observation, is_integer, is_number, objects, shorten
 
 
@@ -51,15 +59,23 @@ def penalty_lowers_what_occurred(group: Group) -> Outcome:
     plain, penalized, top_k_one = group.members
     if not group.all_generated or not plain.top_tokens or not penalized.top_tokens:
         return Skip("the endpoint does not tell `top_tokens`, so that penalties cannot be seen")
-    moves, parting = _moves(plain, penalized)
-    if parting is _WRONG_WAY or (len(moves) >= ENOUGH_MOVES and all(move > 1e-3 for move in moves)):
-        told = f"{len(moves)} candidates that occurred move by {shorten([round(move, 4) for move in moves[:4]])} nats"
+    moved, parting = _moves(plain, penalized)
+    moves = [move for _, move in moved]
+    gained = [move for move in moves if move > LOGPROB_TOLERANCE] if _raises_nothing(penalized) else []
+    if parting is _WRONG_WAY or gained or (len(moves) >= ENOUGH_MOVES and all(move > 1e-3 for move in moves)):
+        told = f"{len(moves)} candidates that occurred move by {shorten([round(move, 4) for move in gained or moves][:4])} nats"
         return Violation("candidates that occurred before lose against new ones", told)
     if any(move < -1e-3 for move in moves) or parting is _RIGHT_WAY:
+        passed_over = [place for place, move in moved if place and abs(move) < 1e-3]
+        if any(move < -1e-3 for move in moves) and len(passed_over) >= ENOUGH_MOVES:
+            return Violation(
+                "each candidate that was generated before loses against new ones",
+                f"some do, not those at places {shorten(passed_over)}",
+            )
         return None
     if len(moves) < ENOUGH_MOVES:
         return Skip(f"only {len(moves)} candidates had occurred before: {ENOUGH_MOVES} would tell", inconclusive=True)
-    if plain.new_text == penalized.new_text and reports_final_logprobs(top_k_one):
+    if plain.new_text == penalized.new_text and reports_final_logprobs(top_k_one, plain):
         return Violation(
             "candidates that occurred before lose against new ones", f"none of {len(moves)} moves, nor does the text change"
         )
@@ -94,7 +110,7 @@ def _gaps_moved(plain: Observation, penalized: Observation) -> dict[tuple[int, i
     """(place, id) -> how far a candidate moved against one that surely did not occur, as long as both generated the same tokens."""
     found: dict[tuple[int, int], float] = {}
     occurred = _prompt_ids(plain)
-    for place, (token, before, after) in enumerate(_same_contexts(plain, penalized), 1):
+    for place, token, _, before, after in same_contexts(plain, penalized):
         candidates = (plain.top_tokens or [])[place - 1]
         new = {one["id"] for one in candidates if _is_new(one, occurred, plain.asked.inputs)} & before.keys() & after.keys()
         if new:
@@ -105,48 +121,45 @@ def _gaps_moved(plain: Observation, penalized: Observation) -> dict[tuple[int, i
     return found
 
 
-def _same_contexts(one: Observation, other: Observation) -> Iterator[tuple[int, dict[int, float], dict[int, float]]]:
-    """The first's token, and the candidates of both, at each place up to the first where their tokens differ."""
-    rows = zip(one.tokens or [], other.tokens or [], one.top_tokens or [], other.top_tokens or [], strict=False)
-    for token, other_token, candidates, other_candidates in rows:
-        if not is_integer(token.get("id")):
-            return
-        yield token["id"], by_id(candidates), by_id(other_candidates)
-        if token["id"] != other_token.get("id"):
-            return
-
-
 @clause("parameters.repetition_penalty.divides", of="penalties-repetition_penalty")
 def repetition_penalty_divides_scores(group: Group) -> Outcome:
     """How two candidates that both occurred lie apart: both positive, by 1/p as far; both negative, p times; else something between.
 
-    Of three that occurred, the likelier two or the other two have the same sign.
+    How far each moved against one that did not occur tells its score, and so the case of opposite signs. The second request is the first
+    again, which shows the endpoint's own noise.
     """
-    plain, penalized = group.members
+    plain, again, penalized = group.members
     p = penalized.asked.get("repetition_penalty")
     if not group.all_generated or not is_number(p) or p <= 1:
         return Skip("a request with `repetition_penalty` was not answered with text")
-    occurred = _prompt_ids(plain)
+    rounding = 2 * LOGPROB_TOLERANCE if max(_differences(plain, again), default=0.0) else ROUNDED
+    occurred, generated = _prompt_ids(plain), set[int]()
     judged = False
-    for place, (token, before, after) in enumerate(_same_contexts(plain, penalized), 1):
-        ranked = sorted(before.keys() & after.keys() & occurred, key=lambda number: -before[number])
-        gaps = [(before[a] - before[b], after[a] - after[b]) for a, b in pairwise(ranked) if before[a] - before[b] > TELLING_GAP]
-        for was, now in gaps:
-            if was == now:
-                continue  # reported from before the penalty
+    for place, token, _, before, after in same_contexts(plain, penalized):
+        shared = before.keys() & after.keys()
+        new = {one["id"] for one in (plain.top_tokens or [])[place - 1] if _is_new(one, occurred, plain.asked.inputs)} & shared
+        ranked = sorted(shared & occurred, key=lambda number: -before[number])
+        shift = {number: after[number] - before[number] for number in shared}
+        moved = [number for number in ranked if shift[number]]  # else reported from before the penalty
+        if new:  # not every server looks at the prompt
+            moved = [number for number in moved if number in generated or abs(shift[number] - shift[min(new)]) > rounding / 2]
+        for a, b in pairwise(moved):
+            was, now = before[a] - before[b], after[a] - after[b]
+            if was <= TELLING_GAP:
+                continue
             judged = True
-            if not was / p - 2 * LOGPROB_TOLERANCE <= now <= was * p + 2 * LOGPROB_TOLERANCE:
+            wrong = not was / p - rounding <= now <= was * p + rounding
+            if new and not wrong:
+                apart = _opposite(shift[a] - shift[min(new)], shift[b] - shift[min(new)], p)
+                error = rounding * (p / (p - 1) + 1 / (p - 1))
+                wrong = not any(abs(now - right) <= rounding for right in (was / p, was * p)) and abs(was - apart) > error
+            if wrong:
                 return Violation(
-                    f"{was / p:.3f} to {was * p:.3f} nats between two candidates at place {place} that occurred", f"{now:.3f}"
+                    f"two candidates at place {place} that occurred and lay {was:.3f} nats apart have scores divided or multiplied by {p}",
+                    f"they lie {now:.3f} apart",
                 )
-        whole = len(gaps) == len(ranked) - 1 >= 2 and all(was != now for was, now in gaps)
-        if whole and not any(_divided(was, now, p) for was, now in gaps[:2]):
-            told = shorten([round(now, 3) for _, now in gaps[:2]])
-            return Violation(
-                f"one of {shorten([round(was, 3) for was, _ in gaps[:2]])} nats divided or multiplied by {p}, at place {place}",
-                told,
-            )
         occurred.add(token)
+        generated.add(token)
     return (
         None
         if judged
@@ -154,12 +167,16 @@ def repetition_penalty_divides_scores(group: Group) -> Outcome:
     )
 
 
-TELLING_GAP = 0.4
+def _opposite(positive: float, negative: float, p: float) -> float:
+    """How far two scores of opposite sign lay apart, told by how far each moved: the one by s/p - s, the other by s*p - s."""
+    return positive / (1 / p - 1) - negative / (p - 1)
+
+
+TELLING_GAP = 0.45
 """Nats between two candidates below which rounding hides how far a penalty moved them."""
 
-
-def _divided(was: float, now: float, p: float) -> bool:
-    return any(abs(now - right) <= 2 * LOGPROB_TOLERANCE for right in (was / p, was * p))
+ROUNDED = 0.02
+"""Nats by which the distance of two logprobs may be off where the endpoint repeats itself exactly: told to two decimals."""
 
 
 ENOUGH_MOVES = 4
@@ -168,19 +185,28 @@ ENOUGH_MOVES = 4
 _RIGHT_WAY, _WRONG_WAY, _NO_WAY = "an occurred token gave way", "a new token gave way to an occurred one", ""
 
 
-def _moves(plain: Observation, penalized: Observation) -> tuple[list[float], str]:
-    """How far each candidate that was generated before moved against a new one while the contexts are the same, and how they part."""
-    occurred = _prompt_ids(plain)
-    moves: list[float] = []
+def _raises_nothing(penalized: Observation) -> bool:
+    """Whether no known server lets an occurred token gain: one divides negative scores by a `frequency_penalty` (its ``conflict``)."""
+    return penalized.asked.get("frequency_penalty") is None
+
+
+def _moves(plain: Observation, penalized: Observation) -> tuple[list[tuple[int, float]], str]:
+    """How far each candidate that occurred moved against a new one while the contexts are the same, and how they part.
+
+    With the place of each that was generated before, and 0 for one that stood in the prompt only: not every server looks at that.
+    """
+    occurred, generated = _prompt_ids(plain), set[int]()
+    moves: list[tuple[int, float]] = []
     prompt = plain.asked.inputs
     rows = zip(plain.tokens or [], penalized.tokens or [], plain.top_tokens or [], penalized.top_tokens or [], strict=False)
-    for token, other, candidates, penalized_candidates in rows:
+    for place, (token, other, candidates, penalized_candidates) in enumerate(rows, 1):
         before, after = by_id(candidates), by_id(penalized_candidates)
         # a token whose text is no part of the prompt is none of the prompt's tokens
         new = {one["id"] for one in candidates if _is_new(one, occurred, prompt)} & before.keys() & after.keys()
         if new:
             best = max(new, key=lambda number: before[number])
-            moves += [(after[n] - after[best]) - (before[n] - before[best]) for n in before.keys() & after.keys() & occurred]
+            shared = sorted(before.keys() & after.keys() & occurred)
+            moves += [(place if n in generated else 0, (after[n] - after[best]) - (before[n] - before[best])) for n in shared]
         if token.get("id") != other.get("id"):
             if _occurred(token, occurred) and _is_new(other, occurred, prompt):
                 return moves, _RIGHT_WAY
@@ -190,6 +216,7 @@ def _moves(plain: Observation, penalized: Observation) -> tuple[list[float], str
             return moves, _WRONG_WAY if wrong else _NO_WAY
         if is_integer(token.get("id")):
             occurred.add(token["id"])
+            generated.add(token["id"])
     return moves, _NO_WAY
 
 
@@ -207,3 +234,14 @@ def _is_new(token: Json, occurred: set[int], prompt: str) -> bool:
     if not isinstance(text, str) or not is_integer(token.get("id")):
         return False
     return bool(text.strip()) and text.strip() not in prompt and token["id"] not in occurred
+
+
+@clause("parameters.do_sample.penalties", of="penalty-drawn")
+def penalties_act_on_draws(pair: Group) -> Outcome:
+    """Greedy with a penalty, then drawn with it and nothing else: as long as the tokens are the same, so are the candidates."""
+    greedy, drawn = pair.members
+    if not pair.all_generated or not greedy.top_tokens or not drawn.top_tokens:
+        return Skip("the endpoint does not tell `top_tokens`, so that penalties cannot be seen")
+    places = len(list(same_contexts(greedy, drawn)))
+    told = list(zip(greedy.top_tokens, drawn.top_tokens, strict=False))[:places]
+    return first(candidates_differ(place, one, other, "of the greedy request") for place, (one, other) in enumerate(told, 1))

@@ -8,10 +8,19 @@ Extremes: a warper driven to its end leaves the greedy tokens, whatever the mode
 from __future__ import annotations
 
 import math
+from itertools import combinations
 
 from contract_tests import statistics
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
-from contract_tests.clauses.shared import by_id, first_candidates, first_id, same_draws, same_pair, same_text
+from contract_tests.clauses.shared import (
+    by_id,
+    first_candidates,
+    first_id,
+    reports_final_logprobs,
+    same_draws,
+    same_pair,
+    same_text,
+)
 from contract_tests.observation import ABOVE_ZERO, Group, Json, Observation, is_integer, is_number, numbers, shorten
 
 COLD = 0.01
@@ -30,6 +39,12 @@ def same_request_same_text(pair: Group) -> Outcome:
 @clause("parameters.seed.repeats", of="repeat-seeded")
 def same_seed_same_draw(group: Group) -> Outcome:
     return same_draws(group, ("the first request", "of the same request again"))
+
+
+@clause("parameters.details.neutral", of="details-drawn")
+@clause("parameters.top_n_tokens.neutral", of="top_n_tokens-drawn")
+def what_is_told_draws_nothing_else(group: Group) -> Outcome:
+    return same_draws(group, ("the draw that tells less", "of the draw that tells more"))
 
 
 # ---------------------------------------------------------------- extremes
@@ -97,92 +112,126 @@ def sampling_leaves_the_greedy_path(group: Group) -> Outcome:
 
 @clause("parameters.seed.differs", of="draws")
 def other_seeds_draw_otherwise(group: Group) -> Outcome:
-    """All draws the same: with chance p^(n-1), p the chance of that text, which its logprobs tell."""
+    """Two seeds give the same text with chance p, the chance of that text, which its logprobs tell."""
     _, *drawn = group.members
     if not group.all_generated:
         return Skip("a request that samples was not answered with text")
-    if any(draw.new_text != drawn[0].new_text for draw in drawn[1:]):
+    pairs = list(combinations(drawn, 2))
+    same = [(one, other) for one, other in pairs if one.new_text == other.new_text]
+    if not same:
         return None
-    if drawn[0].path is None:
+    paths = [one.path for one, _ in same if one.path is not None]
+    if not paths:
         return Skip("the endpoint tells no logprobs, so nothing bounds the chance of equal draws", inconclusive=True)
-    chance = math.exp(drawn[0].path * (len(drawn) - 1))
+    chance = min(math.exp(min(paths)) * len(pairs), math.exp(sum(paths[: len(drawn) - 1])) if len(same) == len(pairs) else 1.0)
     if chance > statistics.ALPHA:
-        return Skip(f"the text is too likely: drawn {len(drawn)} times with chance {chance:.1e}", inconclusive=True)
-    seeds = [draw.asked.get("seed") for draw in drawn]
+        return (
+            None
+            if len(same) < len(pairs)
+            else Skip(f"the text is too likely: drawn again with chance {chance:.1e}", inconclusive=True)
+        )
+    seeds = [draw.asked.get("seed") for draw in same[0]]
     return Violation(
-        f"other texts for other seeds (chance of none: {chance:.1e})",
-        f"seeds {shorten(seeds)} all give {shorten(drawn[0].new_text)}",
+        f"other texts for other seeds (chance of the same: {chance:.1e})",
+        f"seeds {shorten(seeds)} both give {shorten(same[0][0].new_text)}",
     )
 
 
 # ---------------------------------------------------------------- laws
 @clause("parameters.do_sample.probabilities", of="first-temperature")
 def draws_follow_the_reported_law(group: Group) -> Outcome:
-    """The first member is greedy and tells the law of the first token; the others draw it at one temperature, each with another seed.
+    """Greedy members tell the law of the first token; those behind each draw it at one temperature, each with another seed.
 
-    Anytime-valid: a right server is accused with chance at most ``statistics.ALPHA`` (see there).
+    A right server is accused with chance at most ``statistics.ALPHA`` (see there).
     """
-    greedy, *drawn = group.members
-    law = first_candidates(greedy)
-    temperature = drawn[0].asked.get("temperature")
-    temperature = 1.0 if temperature is None else temperature
-    ids = [first_id(draw) for draw in drawn]
-    if len(law) < 2 or not is_number(temperature):
+    batches = _batches(group)
+    if not batches:
         return Skip("the endpoint does not tell two `top_tokens` with logprobs at the first token")
-    null = statistics.tempered(law, temperature)
-    others = [statistics.tempered(law, other) for other in ACTS_AS if abs(other - temperature) > 1e-9]
-    if statistics.refuses(ids, null, others, alpha=statistics.ALPHA / LOOKS):
-        told = {str(id): round(probability, 3) for id, probability in null.items()}
-        counted = {str(id): ids.count(id) for id in sorted(set(ids), key=ids.count, reverse=True)}
+    if statistics.log_e_value(batches, list(READINGS.values())) > -math.log(statistics.ALPHA / LOOKS):
+        worst = max(batches, key=lambda batch: statistics.log_e_value([batch], list(READINGS.values())))
+        told = {str(id): round(probability, 3) for id, probability in worst.null.items()}
+        counted = {str(id): worst.draws.count(id) for id in sorted(set(worst.draws), key=worst.draws.count, reverse=True)}
         return Violation(
-            f"first tokens drawn at `temperature` {temperature:g} with the probabilities {shorten(told)}", shorten(counted)
+            f"first tokens drawn at `temperature` {worst.temperature:g} with the probabilities {shorten(told)}", shorten(counted)
         )
-    if statistics.tells_apart(ids, null, others):
+    likeliest = max(READINGS, key=lambda name: statistics.log_ratio_as(batches, READINGS[name]))
+    if statistics.log_ratio_as(batches, READINGS[likeliest]) < -math.log(1000):
         return None
-    needed = statistics.draws_needed(null, others)
-    return Skip(
-        f"{len(ids)} draws do not tell `temperature` {temperature:g} from others: about {needed} would", inconclusive=True
-    )
+    count = sum(len(batch.draws) for batch in batches)
+    return Skip(f"{count} draws do not tell whether `temperature` is {likeliest}: more would", inconclusive=True)
+
+
+def _batches(group: Group) -> list[statistics.Batch]:
+    """What was drawn behind each greedy member, as far as that one tells the law."""
+    found: list[statistics.Batch] = []
+    law: dict[int, float] = {}
+    for member in group.members:
+        temperature = member.asked.get("temperature")
+        if not member.asked.samples:
+            law = first_candidates(member)
+        elif len(law) > 1:
+            told = float(temperature) if is_number(temperature) else 1.0
+            if not (found and found[-1].logprobs is law):
+                found.append(statistics.Batch([], law, told))
+            found[-1].draws.append(first_id(member))
+    return found
 
 
 @clause("parameters.do_sample.probabilities", of="all-draws")
 def each_token_follows_its_own_law(group: Group) -> Outcome:
     """Drawn at temperature 1 with nothing else: at each place the reported logprobs are the law of that very draw, under either convention.
 
+    Draws at another temperature are judged where they are reported behind it, as the second member, with `top_k` 1, tells.
     Anytime-valid as ``statistics`` says: one look, over all places of all draws.
     """
-    places = [place for draw in group.members for place in _places(draw)]
+    greedy, top_k_one, *drawn = group.members
+    final = reports_final_logprobs(top_k_one, greedy)
+    places = [place for draw in drawn if final or draw.asked.get("temperature") is None for place in _places(draw)]
     if not group.all_generated or not places:
         return Skip("the endpoint does not tell `top_tokens` with logprobs of its draws")
-    ratios = statistics.log_ratios_of_places(places, READS_AS)
-    ratio = statistics.log_average(ratios)
+    ratio = statistics.log_average(statistics.log_ratios_of_places(places, READS_AS))
     if ratio > -math.log(statistics.ALPHA / LOOKS):
-        rank_one = sum(id == max(law, key=lambda each: law[each]) for id, law in places)
-        expected = sum(max(law.values()) for _, law in places)
+        rank_one = sum(place.id == max(place.law, key=place.law.__getitem__) for place in places)
+        expected = sum(max(place.law.values()) for place in places)
         return Violation(
             f"draws with the probabilities that are reported: the likeliest token about {expected:.0f} of {len(places)} times",
             f"{rank_one} times (evidence {math.exp(min(ratio, 700)):.1e} to 1)",
         )
-    if max(ratios) < -math.log(1000):
+    if max(statistics.log_ratios_of_readings(places, BROAD)) < -math.log(1000):
         return None
     return Skip(f"{len(places)} draws do not tell whether the reported probabilities are theirs", inconclusive=True)
 
 
-def _places(draw: Observation) -> list[tuple[int, dict[int, float]]]:
-    """For each token drawn its id and the probabilities that were reported for its place."""
+def _places(draw: Observation) -> list[statistics.Drawn]:
+    """Each token with the probabilities that were reported for its place."""
     found = []
-    for token, candidates in zip(draw.tokens or [], draw.top_tokens or [], strict=False):
+    asked = draw.asked.get("temperature")
+    temperature = float(asked) if is_number(asked) else 1.0
+    for number, (token, candidates) in enumerate(zip(draw.tokens or [], draw.top_tokens or [], strict=False), 1):
         law = {id: math.exp(min(value, 0.0)) for id, value in by_id(candidates).items()}
         if len(law) > 1 and len(law) == len(candidates) and sum(law.values()) <= 1.001 and is_integer(token.get("id")):
-            found.append((token["id"], law))
+            found.append(statistics.Drawn(token["id"], law, number, temperature))
     return found
 
 
-LOOKS = 5
+LOOKS = 2
 """Tests that one clause makes in a run, among which its chance of a wrong accusation is divided."""
 
-READS_AS = (0.01, 0.5, 1 / math.log2(math.e), 2.0, math.log2(math.e))
-"""Temperatures at which the draws look to be taken of a server that reports other logprobs than it draws by, log2 for one."""
+READINGS: dict[str, statistics.Reading] = {
+    "ignored": lambda _: 1.0,
+    "inverted": lambda temperature: 1 / temperature,
+    "halved": lambda temperature: temperature / 2,
+    "doubled": lambda temperature: temperature * 2,
+    "taken as 0": lambda _: 0.01,
+}
+"""What a wrong server may make of a temperature."""
 
-ACTS_AS = (0.01, 0.5, 1.0, 2.0)
-"""Temperatures as which a wrong server may act: greedy, inverted, ignored."""
+BROAD = (READINGS["taken as 0"], READINGS["halved"], READINGS["doubled"])
+"""What must be ruled out before draws are said to follow what is reported, whatever the temperature."""
+
+READS_AS = (
+    *READINGS.values(),
+    lambda temperature: temperature * math.log2(math.e),
+    lambda temperature: temperature / math.log2(math.e),
+)
+"""As which temperature draws look to be taken of a server that reports other logprobs than it draws by, log2 for one."""

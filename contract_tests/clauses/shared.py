@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import takewhile, zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation
 from contract_tests.observation import (
@@ -20,7 +20,7 @@ from contract_tests.observation import (
     objects,
     shorten,
 )
-from contract_tests.statistics import ALPHA, log_e_of_partings
+from contract_tests.statistics import ENOUGH, log_e_of_partings
 
 NOT_MINE = Skip("")
 OUT_OF_BOUNDS = (".bounds", ".edges", ".limit", ".room", ".samples-only", ".no-seed", ".no-stream", ".empty")
@@ -186,7 +186,7 @@ def same_draws(group: Group, names: tuple[str, str], place_of: Parting = parting
     pairs = list(zip(group.members[::2], group.members[1::2], strict=True))
     places = [place_of(one, other) for one, other in pairs]
     evidence = log_e_of_partings(places)
-    if evidence > -math.log(ALPHA):
+    if evidence > ENOUGH:
         one, other = next(pair for pair, place in zip(pairs, places, strict=True) if place)
         count = sum(place is not None for place in places)
         return Violation(
@@ -232,10 +232,14 @@ def same_text(one: Observation, other: Observation, names: tuple[str, str]) -> O
 # Two conventions exist among real servers, and the page names neither: logprobs of the final distribution (behind temperature, top_k,
 # top_p, typical_p), or raw ones (before). One request tells which: under `top_k` 1 a final logprob is 0, as one token is left.
 # Where it is final, a parameter that leaves the reported logprobs as they were was ignored, and no statistics are needed.
-def reports_final_logprobs(top_k_one: Observation) -> bool:
-    """Whether a request with `top_k` 1 tells the logprob of the one token that is left: 0."""
-    logprobs = numbers(token.get("logprob") for token in top_k_one.tokens or [])
-    return logprobs is not None and min(logprobs) > -1e-3
+def reports_final_logprobs(one_left: Observation, greedy: Observation) -> bool:
+    """Whether a request whose parameters leave one token, as `top_k` 1 does, tells the logprob of a token that is the only one: 0.
+
+    ``greedy``, on the same prompt, shows that the likeliest token is not that likely by itself.
+    """
+    logprobs = numbers(token.get("logprob") for token in one_left.tokens or [])
+    likeliest = (greedy.tokens or [{}])[0].get("logprob")
+    return logprobs is not None and min(logprobs) > -1e-3 and is_number(likeliest) and likeliest < -NEAR_TIE
 
 
 def first_candidates(seen: Observation) -> dict[int, float]:
@@ -253,3 +257,42 @@ def first_id(seen: Observation) -> int:
     """The id of the first token; -1, which no law tells, when there is none."""
     id = (seen.tokens or [{}])[0].get("id")
     return id if is_integer(id) else -1
+
+
+class Place(NamedTuple):
+    """One place of two generations, the same tokens before it in both: what each chose there, and the logprobs of its candidates."""
+
+    number: int
+    token: int
+    other: int
+    before: dict[int, float]
+    after: dict[int, float]
+
+
+def same_contexts(one: Observation, other: Observation) -> Iterator[Place]:
+    """Each place up to the first where the two chose different tokens."""
+    rows = zip(one.tokens or [], other.tokens or [], one.top_tokens or [], other.top_tokens or [], strict=False)
+    for number, (token, other_token, candidates, other_candidates) in enumerate(rows, 1):
+        id, other_id = token.get("id"), other_token.get("id")
+        if not is_integer(id) or not is_integer(other_id):
+            return
+        yield Place(number, id, other_id, by_id(candidates), by_id(other_candidates))
+        if id != other_id:
+            return
+
+
+def candidates_differ(place: int, one: list[Json], other: list[Json], where: str) -> Violation | None:
+    """Each list holds what is clearly likelier than the last of the other, and tells the same logprob of what both hold."""
+    left, right = by_id(one), by_id(other)
+    if len(left) < len(one) or len(right) < len(other):
+        same = [token.get("id") for token in one] == [token.get("id") for token in other]
+        return None if same else Violation(f"the candidates of token {place} {where}: {shorten(one)}", shorten(other))
+    for mine, theirs in ((left, right), (right, left)):
+        clear = min(theirs.values(), default=math.inf) + 2 * LOGPROB_TOLERANCE
+        if any(value > clear and id not in theirs for id, value in mine.items()) or bool(mine) != bool(theirs):
+            return Violation(f"the candidates of token {place} {where}: {shorten(one)}", shorten(other))
+    differing = [id for id in left.keys() & right.keys() if abs(left[id] - right[id]) > LOGPROB_TOLERANCE]
+    if not differing:
+        return None
+    id = differing[0]
+    return Violation(f"logprob {left[id]} of candidate {id} of token {place}, as {where}", f"{right[id]}")

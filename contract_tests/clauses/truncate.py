@@ -1,9 +1,9 @@
-"""Clauses of `truncate`: how much of the input is read, and which end of it."""
+"""Clauses of `truncate`: so many tokens of the input are read, the last ones, and what is generated follows them."""
 
 from __future__ import annotations
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
-from contract_tests.clauses.shared import NOT_MINE, accepted
+from contract_tests.clauses.shared import NOT_MINE, accepted, logprobs_differ, same_text
 from contract_tests.observation import Group, Observation, objects, shorten
 
 
@@ -51,3 +51,13 @@ def truncate_keeps_the_end(pair: Group) -> Outcome:
         return Skip("the endpoint does not tell `prefill`, or did not truncate")
     kept = cut[1:] if len(cut) > 1 and cut[0] == whole[0] else cut  # behind a token that stands before every prompt
     return None if whole[-len(kept) :] == kept else Violation(f"the last tokens of {shorten(whole)}", shorten(cut))
+
+
+@clause("parameters.truncate.read", of="truncate-read")
+def what_follows_is_what_follows_the_kept_tokens(pair: Group) -> Outcome:
+    """A prompt that was cut, and one that is what was kept of it: the same tokens, as the prefill of both tells."""
+    cut, kept = pair.members
+    read, sent = (([token.get("id") for token in objects(member.detail("prefill"))]) for member in pair.members)
+    if not pair.all_generated or not read or read != sent:
+        return Skip("the text of the tokens that were kept is not read as these tokens", inconclusive=True)
+    return same_text(kept, cut, ("the prompt that was kept", "of the one that was cut to it")) or logprobs_differ(kept, cut)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
@@ -11,14 +10,14 @@ from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import (
     LOGPROB_TOLERANCE,
     NOT_MINE,
-    by_id,
+    candidates_differ,
     ids,
     parting,
     parting_text,
     same_draws,
     same_text,
 )
-from contract_tests.observation import MISSING, Group, Json, Observation, is_number, shorten
+from contract_tests.observation import MISSING, Group, Observation, is_number, shorten
 
 
 def plain_and_stream(judge: Callable[[Observation, Observation], Outcome]) -> Callable[[Group], Outcome]:
@@ -122,24 +121,7 @@ def stream_has_the_same_top_tokens(plain: Observation, stream: Observation) -> O
         return Violation(f"`top_tokens` for {len(plain.top_tokens)} tokens, as without stream", f"for {len(stream.top_tokens)}")
     same = parting(plain, stream) or len(plain.top_tokens)  # the place where they part still follows the same tokens
     places = list(zip(plain.top_tokens, stream.top_tokens, strict=False))[:same]
-    return _found([_rivals_differ(place, one, other) for place, (one, other) in enumerate(places, 1)], plain)
-
-
-def _rivals_differ(place: int, one: list[Json], other: list[Json]) -> Violation | None:
-    """Each list holds what is clearly likelier than the last of the other, and tells the same logprob of what both hold."""
-    left, right = by_id(one), by_id(other)
-    if len(left) < len(one) or len(right) < len(other):
-        same = [token.get("id") for token in one] == [token.get("id") for token in other]
-        return None if same else Violation(f"the candidates of token {place} without stream: {shorten(one)}", shorten(other))
-    for mine, theirs in ((left, right), (right, left)):
-        clear = min(theirs.values(), default=math.inf) + 2 * LOGPROB_TOLERANCE
-        if any(value > clear and id not in theirs for id, value in mine.items()) or bool(mine) != bool(theirs):
-            return Violation(f"the candidates of token {place} without stream: {shorten(one)}", shorten(other))
-    differing = [id for id in left.keys() & right.keys() if abs(left[id] - right[id]) > LOGPROB_TOLERANCE]
-    if not differing:
-        return None
-    id = differing[0]
-    return Violation(f"logprob {left[id]} of candidate {id} of token {place}, as without stream", f"{right[id]}")
+    return _found([candidates_differ(place, one, other, "without stream") for place, (one, other) in enumerate(places, 1)], plain)
 
 
 @clause("stream.same-details", of="twin")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import chain, count
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from contract_tests import strategies
-from contract_tests.observation import Observation
-from contract_tests.probes.run import Run, probe
+from contract_tests.observation import Observation, objects
+from contract_tests.probes.run import MOST_PAIRS, Run, probe
 
 NEUTRAL = {"repetition_penalty": 1.0, "frequency_penalty": 0.0}
 
@@ -38,19 +39,31 @@ def send_pairs(run: Run) -> None:
         for name, value in NEUTRAL.items():
             if not run.lacks(name):
                 run.evidence.relate(name, (without, again, ask(_long(run, **{name: value}), repetitive)))
-        bases = [_long(run)]
+        untold = [name for name in ("top_n_tokens", "details") if not run.lacks(name)]
+        told = ask(_long(run), repetitive)
+        for name in untold:
+            run.compare(name, ask({**_long(run), name: None}, repetitive), told)
         if not run.lacks("do_sample", "seed"):
-            bases.append({**_long(run), "do_sample": True, "seed": choose.randrange(1, 2**63)})
-            seeded = chain([bases[1]], ({**bases[1], "seed": choose.randrange(1, 2**63)} for _ in count()))
+            seeded = [{**_long(run), "do_sample": True, "seed": choose.randrange(1, 2**63)} for _ in range(1 + MOST_PAIRS)]
             run.relate_draws("repeat-seeded", ((ask(each), ask(each)) for each in seeded))
-        for parameters in bases:
-            told, prompt = ask(parameters, repetitive), repetitive
-            if not run.lacks("top_n_tokens"):
-                run.compare("top_n_tokens", ask({**parameters, "top_n_tokens": None}, prompt), told)
-            if not run.lacks("details"):
-                run.compare("details", ask({**parameters, "details": False}, prompt), told)
+            _relate_untold(run, untold, seeded, partial(ask, inputs=repetitive))
         if not run.lacks("return_full_text"):
             run.compare("full_text", ask(_greedy(run, return_full_text=False)), ask(_greedy(run, return_full_text=True)))
+
+
+def _relate_untold(
+    run: Run, untold: list[str], seeded: list[dict[str, Any]], ask: Callable[[dict[str, Any]], Observation]
+) -> None:
+    """Draws with all that may be told, each with the same draw without one part of it."""
+    told: dict[int, Observation] = {}
+
+    def pairs(name: str) -> Iterator[tuple[Observation, Observation]]:
+        for place, parameters in enumerate(seeded):
+            told[place] = told.get(place) or ask(parameters)
+            yield ask({**parameters, name: None}), told[place]
+
+    for name in untold:
+        run.relate_draws(f"{name}-drawn", pairs(name))
 
 
 @probe("stop", "stop sequences that occur, and one that does not")
@@ -58,8 +71,8 @@ def send_stop_sequences(run: Run) -> None:
     """The stop sequence is taken from what the endpoint itself generates, so that it must occur."""
     if run.lacks("stop"):
         return
-    parameters = {**_greedy(run), "max_new_tokens": 20}
-    for inputs in strategies.PROMPTS[: min(3, run.profile.prompts)]:
+    for inputs, company in zip(strategies.PROMPTS[: min(3, run.profile.prompts)], COMPANY, strict=False):
+        parameters = {**_greedy(run), "max_new_tokens": 20, **run.taken(**company)}
         base = run.ask({"inputs": inputs, "parameters": parameters})
         for stop in _stops(base):
             for stream in (False, True):
@@ -68,6 +81,14 @@ def send_stop_sequences(run: Run) -> None:
         literal = _not_literally(base.new_text or "")
         if literal:
             run.compare("stop-literal", base, run.ask({"inputs": inputs, "parameters": {**parameters, "stop": literal}}))
+
+
+COMPANY: tuple[dict[str, Any], ...] = (
+    {},
+    {"do_sample": True, "seed": 5},
+    {"top_n_tokens": 2, "truncate": 200, "return_full_text": True},
+)
+"""What `stop` is sent beside, prompt by prompt: a server may look at it only when it is alone."""
 
 
 def _not_literally(text: str) -> list[str]:
@@ -102,9 +123,14 @@ def _stops(base: Observation) -> list[list[str]]:
         [words[3]],
         [words[3] + "".join(texts[texts.index(words[3]) + 1 :][:1])],
         [never, long.strip()[:2]],
-        [words[3], never],
+        [_late(words), never],
         [never],
     ]
+
+
+def _late(words: list[str]) -> str:
+    """The last of the words that none before it holds."""
+    return next(word for place, word in reversed(list(enumerate(words))) if word not in "".join(words[:place]))
 
 
 @probe("truncate", "long inputs cut to size")
@@ -114,11 +140,16 @@ def send_truncated(run: Run) -> None:
     inputs = " ".join(strategies.PROMPTS)
     parameters = {**_greedy(run), "max_new_tokens": 3}
     for size in (1, 5, 20, 4000) if run.profile.prompts > 1 else (1, 20):
+        drawn = {"do_sample": True} if size == 5 and not run.lacks("do_sample") else {}
         whole, cut = (
-            run.ask({"inputs": inputs, "parameters": {**parameters, **more}, "stream": True}) for more in ({}, {"truncate": size})
+            run.ask({"inputs": inputs, "parameters": {**parameters, **drawn, **more}, "stream": True})
+            for more in (run.taken(return_full_text=True), {"truncate": size})
         )
         run.evidence.relate("truncate", (whole, cut))
     if not run.lacks("decoder_input_details"):
         told = {**parameters, "decoder_input_details": True}
         whole, cut = (run.ask({"inputs": inputs, "parameters": {**told, **more}}) for more in ({}, {"truncate": 5}))
         run.evidence.relate("truncate-prefill", (whole, cut))
+        kept = "".join(str(token.get("text")) for token in objects(cut.detail("prefill")))
+        if kept:
+            run.evidence.relate("truncate-read", (cut, run.ask({"inputs": kept, "parameters": told})))

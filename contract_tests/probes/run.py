@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from contract_tests.client import Client, asked_to_wait, was_given_up
 from contract_tests.evidence import Evidence
 from contract_tests.exchange import Case, Exchange, Headers
 from contract_tests.observation import Observation
-from contract_tests.statistics import ALPHA, log_e_of_partings
+from contract_tests.statistics import ENOUGH, log_e_of_partings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +124,7 @@ class Run:
         for pair in islice(pairs, least + MOST_PAIRS):
             members += pair
             places.append(parting(*pair))
-            known = not any(places) or abs(log_e_of_partings(places)) > -math.log(ALPHA)
+            known = not any(places) or abs(log_e_of_partings(places)) > ENOUGH
             if known and len(places) >= least:
                 break
         if members:

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from contract_tests import statistics, strategies
-from contract_tests.clauses.sampling import ACTS_AS, COLD, SMALL
-from contract_tests.nucleus import surely_not_typical, tail_entropy_bounds
+from contract_tests.clauses.sampling import COLD, READINGS, SMALL
+from contract_tests.nucleus import entropy_bounds, surely_not_typical
 from contract_tests.observation import ABOVE_ZERO, Observation, numbers
 from contract_tests.probes.run import Run, probe
 
@@ -43,6 +43,10 @@ def _ask_top_k_one(run: Run, inputs: str) -> Observation:
     return run.ask({"inputs": inputs, "parameters": run.taken(max_new_tokens=2, details=True, do_sample=True, seed=1, top_k=1)})
 
 
+WEAK = 1.05
+"""A `repetition_penalty` that leaves most tokens as they are, so that what it does to the others shows at many places."""
+
+
 @probe("penalties", "penalties on text that repeats")
 def send_penalties(run: Run) -> None:
     strong = {"repetition_penalty": 1.5, "frequency_penalty": 2.0}
@@ -56,6 +60,12 @@ def send_penalties(run: Run) -> None:
                 continue
             penalized = run.ask({"inputs": inputs, "parameters": {**greedy, name: value}})
             run.evidence.relate(f"penalty-{name}", (base, penalized, top_k_one))
+            if name == "repetition_penalty" and run.profile.prompts > 1:
+                again, weak = (
+                    run.ask({"inputs": inputs, "parameters": parameters}) for parameters in (told, {**greedy, name: WEAK})
+                )
+                run.evidence.relate(f"penalty-{name}", (base, weak, top_k_one))
+                run.evidence.relate(f"penalties-{name}", (base, again, weak))
             if name == "frequency_penalty" and run.profile.prompts > 1:
                 single, negative = (run.ask({"inputs": inputs, "parameters": {**greedy, name: other}}) for other in (1.0, -2.0))
                 run.evidence.relate(f"penalties-{name}", (base, single, penalized, negative))
@@ -67,12 +77,19 @@ def send_what_occurred(run: Run) -> None:
     if run.lacks("repetition_penalty", "top_n_tokens", "details", "decoder_input_details"):
         return
     parameters = run.taken(max_new_tokens=1, details=True, top_n_tokens=5, do_sample=False)
-    for inputs in strategies.PROMPTS[: run.profile.prompts]:
+    for visited, inputs in enumerate(strategies.PROMPTS[: run.profile.prompts], 1):
         candidates = (run.ask({"inputs": inputs, "parameters": parameters}).top_tokens or [[]])[0]
-        prompt = "".join(str(candidate.get("text")) for candidate in candidates) + ". " + inputs
-        base = run.ask({"inputs": prompt, "parameters": parameters | {"decoder_input_details": True}})
-        penalized = run.ask({"inputs": prompt, "parameters": parameters | {"repetition_penalty": 1.05}})
-        run.evidence.relate("penalties-repetition_penalty", (base, penalized))
+        texts = [str(candidate.get("text")) for candidate in candidates]
+        prompt = "".join(texts + texts[1:2]) + ". " + inputs  # one of them twice, which is to count once
+        told = parameters | {"decoder_input_details": True}
+        base, again = (run.ask({"inputs": prompt, "parameters": told}) for _ in range(2))
+        penalized = run.ask({"inputs": prompt, "parameters": parameters | {"repetition_penalty": WEAK}})
+        run.evidence.relate("penalties-repetition_penalty", (base, again, penalized))
+        if visited == 1 and not run.lacks("do_sample"):
+            for penalty in ({"repetition_penalty": 1.2}, {"frequency_penalty": 2.0}):
+                chosen = {**parameters, **run.taken(**penalty)}
+                ways = (chosen, {**chosen, "do_sample": True, **run.taken(seed=1)})
+                run.evidence.relate("penalty-drawn", [run.ask({"inputs": prompt, "parameters": way}) for way in ways])
         if run.judged("parameters.repetition_penalty.divides"):
             return
 
@@ -109,27 +126,33 @@ ENOUGH_DRAWS = 20
 """First tokens below which frequencies tell nothing worth their requests."""
 
 
+TEMPERATURES = (0.5, 2.0)
+
+
 def _draw_at_temperatures(run: Run) -> None:
-    """First tokens at several temperatures, each from the same law, on the prompt where they tell most; together one clause's evidence."""
+    """First tokens at two temperatures, each on the prompt where they tell most; at 1 every place of a longer draw tells (``draws``)."""
+    if run.lacks("temperature"):
+        return
     choose = run.random("temperatures")
     told = run.taken(max_new_tokens=1, details=True, top_n_tokens=5)
     bases = [run.ask({"inputs": inputs, "parameters": {**told, "do_sample": False}}) for inputs in strategies.PROMPTS]
     laws = [base for base in bases if len(base.top_tokens or [[]]) and len((base.top_tokens or [[]])[0]) > 1]
-    for temperature in (0.5, 1.0, 2.0):
-        if not laws or (temperature != 1.0 and run.lacks("temperature")):
-            continue
+    members: list[Observation] = []
+    for temperature in TEMPERATURES if laws else ():
         base = min(laws, key=lambda base: _draws_needed(base, temperature))
-        parameters = {**told, "do_sample": True} | ({} if temperature == 1.0 else {"temperature": temperature})
+        parameters = {**told, "do_sample": True, "temperature": temperature}
         seeds = [choose.randrange(1, 2**63) for _ in range(run.profile.first_tokens)]
         drawn = [run.ask({"inputs": base.asked.inputs, "parameters": {**parameters, "seed": seed}}) for seed in seeds]
-        run.evidence.relate("first-temperature", (base, *drawn))
+        members += (base, *drawn)
+    if members:
+        run.evidence.relate("first-temperature", members)
 
 
 def _draws_needed(base: Observation, temperature: float) -> int:
     """How many draws of this first token it takes to tell the temperature from those as which a wrong server may act."""
     told = (base.top_tokens or [[]])[0]
     law = dict(enumerate(numbers(candidate.get("logprob") for candidate in told) or [0.0, 0.0]))
-    others = [statistics.tempered(law, other) for other in ACTS_AS if other != temperature]
+    others = [statistics.tempered(law, reading(temperature)) for reading in READINGS.values()]
     return statistics.draws_needed(statistics.tempered(law, temperature), others)
 
 
@@ -146,13 +169,17 @@ def _telling_top_p(law: list[float]) -> float | None:
 def _telling_typical_p(law: list[float]) -> float | None:
     """A mass under which the likeliest tokens are surely not typical; None when none is."""
     surprisals = [-value for value in law]
-    bounds = tail_entropy_bounds(surprisals)
+    bounds = entropy_bounds(surprisals)
     out = {
         mass: sum(math.exp(law[place]) for place in range(len(law)) if surely_not_typical(surprisals, mass, place, bounds))
         for mass in (0.05, 0.1, 0.2, 0.3)
     }
     best = max(out, key=lambda mass: out[mass])
     return best if out[best] > 0.15 else None
+
+
+NEAR_SEEDS = (0, 1, 2**16)
+"""Seeds that differ in one bit, which a server may lose; not above the 32 bits that a generator in use may keep of them."""
 
 
 @probe("draws", "draws with several seeds")
@@ -162,19 +189,26 @@ def send_draws(run: Run) -> None:
     choose = run.random("draws")
     parameters = run.taken(max_new_tokens=40, details=True, top_n_tokens=5)
     every: list[Observation] = []
+    convention: tuple[Observation, ...] = ()
     for visited, inputs in enumerate(choose.sample(strategies.PROMPTS, len(strategies.PROMPTS)), 1):
         greedy = run.ask({"inputs": inputs, "parameters": {**parameters, "do_sample": False}})
-        seeds = [choose.randrange(1, 2**63) for _ in range(run.profile.seeds)]
+        base = choose.randrange(1, 2**62)
+        seeds = [*(base + apart for apart in NEAR_SEEDS), *(choose.randrange(1, 2**63) for _ in range(run.profile.seeds))]
+        seeds = seeds[: run.profile.seeds]
         drawn = [run.ask({"inputs": inputs, "parameters": {**parameters, "do_sample": True, "seed": seed}}) for seed in seeds]
         run.evidence.relate("draws", (greedy, *drawn))
         every += drawn
+        if not run.lacks("temperature") and run.profile.prompts > 1:
+            warm = {**parameters, "do_sample": True, "temperature": TEMPERATURES[visited % 2]}
+            every += [run.ask({"inputs": inputs, "parameters": {**warm, "seed": seed + 2}}) for seed in seeds[:3]]
+        convention = convention or (greedy, _ask_top_k_one(run, inputs))
         if (
             visited >= run.profile.seeds // 2
             and run.judged("parameters.seed.differs")
             and run.judged("parameters.do_sample.samples")
         ):
             break
-    run.evidence.relate("all-draws", every)
+    run.evidence.relate("all-draws", (*convention, *every))
 
 
 @probe("best_of", "the best of two, and the prompt's own tokens")
@@ -182,15 +216,20 @@ def send_best_of(run: Run) -> None:
     choose = run.random("best_of")
     details = run.taken(max_new_tokens=16, details=True)
     if not run.lacks("best_of", "do_sample"):
-        for _ in range(3):
-            run.ask({"inputs": choose.choice(strategies.PROMPTS), "parameters": {**details, "best_of": 2, "do_sample": True}})
+        much = run.taken(decoder_input_details=True, top_n_tokens=2, return_full_text=True)
+        for more in ({}, {}, much):
+            parameters = {**details, "best_of": 2, "do_sample": True, **more}
+            run.ask({"inputs": choose.choice(strategies.PROMPTS), "parameters": parameters})
     if not run.lacks("decoder_input_details"):
-        for inputs in (strategies.PROMPTS[0], strategies.MANY_SCRIPTS[2]):
+        for inputs in (strategies.PROMPTS[0], strategies.MANY_SCRIPTS[2])[: run.profile.prompts]:
             told = run.ask({"inputs": inputs, "parameters": {**details, "decoder_input_details": True}})
             streamed = run.ask({"inputs": inputs, "parameters": details, "stream": True})
             run.evidence.relate("prefill-and-stream", (told, streamed))
             longer = {"inputs": f"{inputs} and then some more words", "parameters": {**details, "decoder_input_details": True}}
             run.evidence.relate("prefill-prefix", (told, run.ask(longer)))
+            if not run.lacks("do_sample", "temperature"):
+                sampled = {**details, "decoder_input_details": True, "do_sample": True, "temperature": 0.5}
+                run.evidence.relate("prefill-prefix", (told, run.ask({"inputs": inputs, "parameters": sampled})))
         _read_what_was_drawn(run)
 
 

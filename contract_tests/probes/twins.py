@@ -51,8 +51,9 @@ def send_long_twins(run: Run) -> None:
         common = run.taken(max_new_tokens=48, details=True, top_n_tokens=4)
         ask_twins(run, {"inputs": inputs, "parameters": common | run.taken(do_sample=False)})
         if not run.lacks("do_sample", "seed"):
-            sampled = run.taken(do_sample=True, seed=choose.randrange(1, 2**63), **warpers)
-            ask_twins(run, {"inputs": inputs, "parameters": common | sampled})
+            sampled = common | run.taken(do_sample=True, **warpers)
+            seeded = ({**sampled, "seed": choose.randrange(1, 2**63)} for _ in count())
+            run.relate_draws("seeded-twins", (ask_twins(run, {"inputs": inputs, "parameters": each}) for each in seeded))
     full = run.taken(max_new_tokens=4, details=True, return_full_text=True, do_sample=False)
     ask_twins(run, {"inputs": strategies.PROMPTS[2], "parameters": full})
     ask_twins(run, {"inputs": strategies.PROMPTS[2], "parameters": run.taken(max_new_tokens=1, details=True)})

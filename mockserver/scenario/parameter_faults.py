@@ -141,6 +141,12 @@ PARAMETER_FAULTS: tuple[Fault, ...] = (
     ),
     fault("truncate-ignored", "parameters.truncate.size", "Takes no notice of `truncate`.", ignored("truncate")),
     fault(
+        "truncate-changes-text",
+        "parameters.truncate.read",
+        "Generates other text when `truncate` is given.",
+        _penalised_when("truncate"),
+    ),
+    fault(
         "truncate-drops-end",
         "parameters.truncate.right-end",
         "Drops the end of the input before anything else.",

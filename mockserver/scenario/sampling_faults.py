@@ -11,6 +11,8 @@ from mockserver.messages import Request
 from mockserver.scenario.alter import Json, fault, ignored, parameters
 from mockserver.scenario.seams import Fault, Hooks
 
+NO_PENALTIES: Json = {"repetition_penalty": None, "frequency_penalty": None}
+
 
 def _seed_reported(change: Callable[[Request], Json]) -> Hooks:
     """As ``parameters``, but the seed that was sent is the one that is reported."""
@@ -64,6 +66,12 @@ SAMPLING_FAULTS: tuple[Fault, ...] = (
         parameters(lambda request: {"frequency_penalty": abs(request.parameters.frequency_penalty or 0.0)}),
     ),
     fault("greedy-varies", "parameters.do_sample.greedy", "Draws tokens although nothing asks for it.", _never_the_same),
+    fault(
+        "penalties-not-when-sampling",
+        "parameters.do_sample.penalties",
+        "Takes no notice of penalties when tokens are drawn.",
+        parameters(lambda request: NO_PENALTIES if request.parameters.do_sample else {}),
+    ),
     fault("do-sample-ignored", "parameters.do_sample.samples", "Takes no notice of `do_sample`.", ignored("do_sample")),
     fault(
         "frequency-penalty-ignored",

@@ -15,7 +15,7 @@ from contract_tests.clauses import CLAUSES, Violation, judge
 from contract_tests.clauses.registry import Outcome
 from contract_tests.clauses.sampling import COLD, _chance_of_another
 from contract_tests.exchange import Case, Chunk, Exchange
-from contract_tests.nucleus import kept_by_top_p, surely_not_typical, tail_entropy_bounds
+from contract_tests.nucleus import entropy_bounds, kept_by_top_p, surely_not_typical
 from contract_tests.observation import Group, Observation
 
 VISIBLE = 5
@@ -46,8 +46,8 @@ def typical_set(probabilities: list[float], mass: float) -> set[int]:
 def test_no_token_of_the_typical_set_is_ever_ruled_out(logits: list[float], mass: float) -> None:
     probabilities = law(logits)
     surprisals = [round(-math.log(p), 6) for p in probabilities[:VISIBLE] if p > 0]
-    bounds = tail_entropy_bounds(surprisals)
-    out = {place for place in range(len(surprisals)) if surely_not_typical(surprisals, mass, place, bounds)}
+    bounds = entropy_bounds(surprisals)
+    out = {place for place in range(len(surprisals)) if surely_not_typical(surprisals, mass + 1e-3, place, bounds)}
 
     assert set() == out & typical_set(probabilities, mass)
 
@@ -56,7 +56,7 @@ def test_the_likeliest_token_of_a_peaked_law_is_ruled_out_by_a_small_typical_p()
     probabilities = [0.5, 0.2, 0.15, 0.1, 0.05]
     surprisals = [-math.log(p) for p in probabilities]
 
-    assert surely_not_typical(surprisals, 0.05, 0, tail_entropy_bounds(surprisals))
+    assert surely_not_typical(surprisals, 0.05, 0, entropy_bounds(surprisals))
 
 
 @given(LOGITS)
