@@ -39,7 +39,7 @@ def send_laws(run: Run) -> None:
         if not settings:
             return
         inputs = greedy.asked.inputs
-        ends = [{**sampled, **run.taken(seed=1), **end} for end in ENDS if not run.lacks(*end)]
+        ends = [{**sampled, **run.taken(seed=1), **end} for end in ENDS[: run.profile.prompts] if not run.lacks(*end)]
         witnesses = [run.ask({"inputs": inputs, "parameters": parameters}) for parameters in ends]
         for relation, warpers in settings[::2] if run.profile.prompts == 1 else settings:
             seeded = run.taken(seed=choose.randrange(1, 2**63))

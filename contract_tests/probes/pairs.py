@@ -45,8 +45,8 @@ def send_pairs(run: Run) -> None:
             run.compare(name, ask({**_long(run), name: None}, repetitive), told)
         if not run.lacks("do_sample", "seed"):
             seeded = [{**_long(run), "do_sample": True, "seed": choose.randrange(1, 2**63)} for _ in range(1 + MOST_PAIRS)]
-            run.relate_draws("repeat-seeded", ((ask(each), ask(each)) for each in seeded))
-            _relate_untold(run, untold, seeded, partial(ask, inputs=repetitive))
+            if run.relate_draws("repeat-seeded", ((ask(each), ask(each)) for each in seeded)):
+                _relate_untold(run, untold, seeded, partial(ask, inputs=repetitive))
         if not run.lacks("return_full_text"):
             run.compare("full_text", ask(_greedy(run, return_full_text=False)), ask(_greedy(run, return_full_text=True)))
 

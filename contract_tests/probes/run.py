@@ -114,8 +114,8 @@ class Run:
             members += (self.send(one.case), self.send(other.case))
         self.evidence.relate(relation, members)
 
-    def relate_draws(self, relation: str, pairs: Iterable[tuple[Observation, Observation]], *, least: int = 1) -> None:
-        """Relate pairs that should draw the same: the ``least`` where none parts, else as many as it takes to know.
+    def relate_draws(self, relation: str, pairs: Iterable[tuple[Observation, Observation]], *, least: int = 1) -> bool:
+        """Relate pairs that should draw the same: the ``least`` where none parts, else as many as it takes to know. Whether none did.
 
         None is left out, lest those that part weigh more than they may.
         """
@@ -129,6 +129,7 @@ class Run:
                 break
         if members:
             self.evidence.relate(relation, members)
+        return not any(places)
 
     def judged(self, id: str) -> bool:
         """Whether clause ``id`` could judge yet, so that it needs no further requests; true as well when it is not selected."""

@@ -85,7 +85,7 @@ def send_what_occurred(run: Run) -> None:
         base, again = (run.ask({"inputs": prompt, "parameters": told}) for _ in range(2))
         penalized = run.ask({"inputs": prompt, "parameters": parameters | {"repetition_penalty": WEAK}})
         run.evidence.relate("penalties-repetition_penalty", (base, again, penalized))
-        if visited == 1 and not run.lacks("do_sample"):
+        if visited == 1 and run.profile.prompts > 1 and not run.lacks("do_sample"):
             for penalty in ({"repetition_penalty": 1.2}, {"frequency_penalty": 2.0}):
                 chosen = {**parameters, **run.taken(**penalty)}
                 ways = (chosen, {**chosen, "do_sample": True, **run.taken(seed=1)})
@@ -227,7 +227,7 @@ def send_best_of(run: Run) -> None:
             run.evidence.relate("prefill-and-stream", (told, streamed))
             longer = {"inputs": f"{inputs} and then some more words", "parameters": {**details, "decoder_input_details": True}}
             run.evidence.relate("prefill-prefix", (told, run.ask(longer)))
-            if not run.lacks("do_sample", "temperature"):
+            if run.profile.prompts > 1 and not run.lacks("do_sample", "temperature"):
                 sampled = {**details, "decoder_input_details": True, "do_sample": True, "temperature": 0.5}
                 run.evidence.relate("prefill-prefix", (told, run.ask({"inputs": inputs, "parameters": sampled})))
         _read_what_was_drawn(run)
