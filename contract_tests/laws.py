@@ -51,9 +51,13 @@ class Law:
         return replace(left, least=0.0, most=self.most, certain=False)
 
 
+LEAST = -600.0
+"""A logprob below which a candidate is as good as not told: its probability is too small for a number."""
+
+
 def told(logprobs: Mapping[int, float]) -> Law:
     """The law of a next token of which ``logprobs`` are told."""
-    weights = {id: math.exp(value) for id, value in sorted(logprobs.items(), key=lambda item: -item[1])}
+    weights = {id: math.exp(value) for id, value in sorted(logprobs.items(), key=lambda item: -item[1]) if value > LEAST}
     tail = max(0.0, 1.0 - sum(weights.values()))
     return Law(weights, tail, tail) if tail > MARGIN else Law(weights, 0.0, tail)
 
@@ -134,7 +138,9 @@ ACTIONS = {"temperature": temper, "top_k": keep_top_k, "top_p": keep_top_p, "typ
 
 
 def laws(raw: Law, parameters: Mapping[str, float]) -> list[Law | None]:
-    """What ``parameters`` leave, for each order in which they may act; None where that is too small for a number."""
+    """What ``parameters`` leave, for each order in which they may act; None where that is nothing, or too small for a number."""
+    if not raw.weights:
+        return [None]
     return [_apply(raw, [(name, parameters[name]) for name in order]) for order in permutations(sorted(parameters))]
 
 

@@ -209,10 +209,18 @@ def _places(draw: Observation) -> list[statistics.Drawn]:
     temperature = float(asked) if is_number(asked) else 1.0
     for number, (token, candidates) in enumerate(zip(draw.tokens or [], draw.top_tokens or [], strict=False), 1):
         law = {id: math.exp(min(value, 0.0)) for id, value in by_id(candidates).items()}
-        if len(law) > 1 and len(law) == len(candidates) and sum(law.values()) <= 1.001 and is_integer(token.get("id")):
+        if (
+            len(law) > 1
+            and len(law) == len(candidates)
+            and LIKELIEST < sum(law.values()) <= 1.001
+            and is_integer(token.get("id"))
+        ):
             found.append(statistics.Drawn(token["id"], law, number, temperature))
     return found
 
+
+LIKELIEST = 1e-6
+"""Probability that the candidates of a place must have together for them to be a law of anything."""
 
 LOOKS = 2
 """Tests that one clause makes in a run, among which its chance of a wrong accusation is divided."""

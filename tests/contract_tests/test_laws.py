@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract_tests.laws import Law, agrees, keep_top_k, keep_top_p, keep_typical, laws, temper, told
+from contract_tests.laws import Law, agrees, keep_top_k, keep_top_p, keep_typical, laws, tells, temper, told
 
 FOUR = Law({1: 0.4, 2: 0.3, 3: 0.2, 4: 0.1})
 
@@ -116,3 +116,15 @@ def test_the_law_of_a_right_server_is_one_of_those(weights: list[float], setting
         tolerance = 0.05 / min(1.0, settings.get("temperature", 1.0))
 
         assert None in possible or any(agrees(reported, law, tolerance=tolerance, most=VISIBLE) for law in possible if law)
+
+
+@pytest.mark.parametrize("logprobs", [{}, {1: -1e30, 2: -1e30}, {1: -0.1}, {1: 0.0, 2: 0.0, 3: 0.0}], ids=str)
+def test_what_is_no_law_tells_nothing_and_breaks_nothing(logprobs: dict[int, float]) -> None:
+    settings = [
+        {"typical_p": 0.3},
+        {"temperature": 0.01, "top_p": 0.5},
+        {"temperature": 100.0, "typical_p": 0.9},
+        {"top_k": 4, "top_p": 0.01},
+    ]
+
+    assert all(tells(told(logprobs), setting, name) in (True, False) for setting in settings for name in setting)
