@@ -9,12 +9,16 @@ from contract_tests.clauses.shared import LOGPROB_TOLERANCE, NOT_MINE, first_can
 from contract_tests.nucleus import entropy_bounds, kept_by_top_p, surely_not_typical
 from contract_tests.observation import Group, Observation, is_integer, is_number, numbers, shorten
 
+MOVED_BEHIND = ("watermark", "repetition_penalty", "frequency_penalty", "grammar")
+"""What changes who is among the likeliest, and may act behind the logprobs that are reported."""
+
 
 @clause("parameters.top_k.keeps")
 def draws_are_among_the_top_k(seen: Observation) -> Outcome:
     """Every step tells its own likeliest candidates, and the drawn token is one of the first `top_k` of them. Certain."""
     k = seen.asked.get("top_k")
-    if not (seen.generated and is_integer(k) and seen.tokens and seen.top_tokens) or seen.asked.get("watermark"):
+    moved = any(seen.asked.get(name) is not None for name in MOVED_BEHIND)
+    if not (seen.generated and is_integer(k) and seen.tokens and seen.top_tokens) or moved:
         return NOT_MINE
     judged = False
     for place, (token, candidates) in enumerate(zip(seen.tokens, seen.top_tokens, strict=False), 1):

@@ -236,7 +236,7 @@ def _is_new(token: Json, occurred: set[int], prompt: str) -> bool:
     return bool(text.strip()) and text.strip() not in prompt and token["id"] not in occurred
 
 
-@clause("parameters.do_sample.penalties", of="penalty-drawn")
+@clause("parameters.do_sample.penalties", of="drawn-penalized")
 def penalties_act_on_draws(pair: Group) -> Outcome:
     """Greedy with a penalty, then drawn with it and nothing else: as long as the tokens are the same, so are the candidates."""
     greedy, drawn = pair.members

@@ -89,7 +89,7 @@ def send_what_occurred(run: Run) -> None:
             for penalty in ({"repetition_penalty": 1.2}, {"frequency_penalty": 2.0}):
                 chosen = {**parameters, **run.taken(**penalty)}
                 ways = (chosen, {**chosen, "do_sample": True, **run.taken(seed=1)})
-                run.evidence.relate("penalty-drawn", [run.ask({"inputs": prompt, "parameters": way}) for way in ways])
+                run.evidence.relate("drawn-penalized", [run.ask({"inputs": prompt, "parameters": way}) for way in ways])
         if run.judged("parameters.repetition_penalty.divides"):
             return
 
