@@ -26,6 +26,12 @@ PROMPTS = (
     "Q: What is deep learning?\nA:",
 )
 
+MARKED_UP = (
+    '<p class="note">Tom &amp; Jerry\'s cafe: 3 < 5 && 7 > 2, %20 and {{ 1 + 1 }} and \\n.</p> '
+    "A prompt comes back as it went out, however long it is, and whatever stands in it: once upon a time there was a"
+)
+"""A prompt that looks otherwise once it was escaped, unescaped, filled in or cut at a hundred characters."""
+
 REPETITIVE = (
     "the cat and the dog and the cat and the dog and the",
     "one two three one two three one two three one two",

@@ -209,6 +209,22 @@ def _agrees(place: int, token: dict[str, Any], candidates: list[dict[str, Any]])
     return None
 
 
+@clause("details.top_tokens.special")
+def top_tokens_are_special_as_the_tokens_are(seen: Observation) -> Outcome:
+    if not (seen.generated and seen.top_tokens and seen.tokens):
+        return NOT_MINE
+    judged = False
+    for place, (token, candidates) in enumerate(zip(seen.tokens, seen.top_tokens, strict=False), 1):
+        same = next((other for other in candidates if other.get("id") == token.get("id")), {})
+        special = token.get("special"), same.get("special")
+        if not all(isinstance(value, bool) for value in special):
+            continue
+        judged = True
+        if special[0] != special[1]:
+            return Violation(f"`special` {shorten(special[0])} of token {place} in its `top_tokens` too", shorten(special[1]))
+    return None if judged else NOT_MINE
+
+
 @clause("details.top_tokens.text")
 def top_tokens_have_the_texts_of_the_tokens(seen: Observation) -> Outcome:
     """But for spaces around it, and for halves of characters, which have no text of their own."""

@@ -17,7 +17,7 @@ from contract_tests.probes.run import Run, probe
 PLACES = 8
 """Tokens of each reply: a parameter that acts on the first tokens only shows later, where greedy and drawn tokens are still the same."""
 
-PROMPTS_LOOKED_AT = 3
+PROMPTS_LOOKED_AT = 4
 """Prompts of which those are chosen where the endpoint tells most of the first token's law."""
 
 PROMPTS_TRIED = 2

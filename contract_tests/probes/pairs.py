@@ -48,7 +48,8 @@ def send_pairs(run: Run) -> None:
             if run.relate_draws("repeat-seeded", ((ask(each), ask(each)) for each in seeded)):
                 _relate_untold(run, untold, seeded, partial(ask, inputs=repetitive))
         if not run.lacks("return_full_text"):
-            run.compare("full_text", ask(_greedy(run, return_full_text=False)), ask(_greedy(run, return_full_text=True)))
+            without_prompt, with_prompt = (ask(_greedy(run, return_full_text=full), strategies.MARKED_UP) for full in (False, True))
+            run.compare("full_text", without_prompt, with_prompt)
 
 
 def _relate_untold(

@@ -267,3 +267,13 @@ def send_grammars(run: Run) -> None:
         for stream in (False, True):
             parameters = run.taken(max_new_tokens=96, details=True, do_sample=False, grammar=grammar)
             run.ask({"inputs": strategies.PROMPTS[0], "parameters": parameters, "stream": stream})
+    if run.lacks("stop"):
+        return
+    for place, (text, stop) in enumerate(FORCED_STOPS[: run.profile.prompts - 1]):
+        parameters = run.taken(max_new_tokens=32, details=True, do_sample=False, stop=[stop])
+        forced = {**parameters, "grammar": {"type": "regex", "value": text}}
+        run.ask({"inputs": strategies.PROMPTS[0], "parameters": forced, "stream": place % 2 == 1})
+
+
+FORCED_STOPS = (("coffee\ntea and milk", "\n"), ("un caf\u00e9 noir", "\u00e9"))
+"""A text that a grammar forces, and a stop sequence in it that models seldom write by themselves."""

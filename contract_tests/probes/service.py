@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 from contract_tests import strategies
 from contract_tests.clauses.stream import late_at_once
-from contract_tests.exchange import Case
+from contract_tests.exchange import Case, Exchange
 from contract_tests.observation import Observation
 from contract_tests.probes.run import Run, probe
 
@@ -26,8 +27,14 @@ def send_at_once(run: Run) -> None:
         for place, inputs in enumerate(choose.sample(strategies.PROMPTS, AT_ONCE))
     ]
     alone = [run.ask(payload) for payload in payloads]
+    ready = Barrier(AT_ONCE)
+
+    def send_with_the_others(case: Case) -> Exchange:
+        ready.wait()
+        return run.client.send(case)
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        exchanges = list(pool.map(lambda seen: run.client.send(seen.case), alone))
+        exchanges = list(pool.map(send_with_the_others, (seen.case for seen in alone)))
     for before, exchange in zip(alone, exchanges, strict=True):
         members = [before, run.evidence.observe(exchange)]
         if members[0].new_text != members[1].new_text:

@@ -133,6 +133,12 @@ TOKEN_FAULTS: tuple[Fault, ...] = (
         ),
     ),
     fault(
+        "top-tokens-all-special",
+        "details.top_tokens.special",
+        "Says of each of `top_tokens` that it is special.",
+        _top(lambda step: (replace(token, special=True) for token in step.top_tokens)),
+    ),
+    fault(
         "top-tokens-without-text",
         "details.top_tokens.text",
         "Writes a question mark for the text of each of `top_tokens`.",

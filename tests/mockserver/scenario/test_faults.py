@@ -179,6 +179,12 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "top-p-ignored": lambda d: d.same({**DRAWN, "top_p": 0.01}, DRAWN),
     "top-p-at-least-0.9": lambda d: d.details(top_p=0.01, seed=1) == d.right_details(top_p=0.9, seed=1),
     "truncate-ignored": lambda d: len(d.details(truncate=1, decoder_input_details=True)["prefill"]) > 1,
+    "penalties-not-when-sampling": lambda d: d.same(
+        {"do_sample": True, "seed": 1, "repetition_penalty": 3.0}, {"do_sample": True, "seed": 1}
+    ),
+    "truncate-changes-text": lambda d: (
+        d.right_details(truncate=500)["tokens"] == d.right_details()["tokens"] != d.details(truncate=500)["tokens"]
+    ),
     "truncate-drops-end": lambda d: (
         d.details(truncate=1, decoder_input_details=True)["prefill"]
         != d.right_details(truncate=1, decoder_input_details=True)["prefill"]
@@ -240,6 +246,7 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
         d.reply(**d.stopping())["generated_text"] + d.stopping()["stop"][0] == d.right(**d.stopping())["generated_text"]
     ),
     "top-tokens-flat": lambda d: isinstance(d.details(top_n_tokens=2)["top_tokens"][0], dict),
+    "top-tokens-all-special": lambda d: all(token["special"] for place in d.details(top_n_tokens=2)["top_tokens"] for token in place),
     "top-tokens-without-text": lambda d: {token["text"] for place in d.details(top_n_tokens=2)["top_tokens"] for token in place} == {"?"},
     "top-tokens-too-likely": lambda d: lists(d.details(top_n_tokens=2)["top_tokens"]) == [
         [value / 2 for value in place] for place in lists(d.right_details(top_n_tokens=2)["top_tokens"])
