@@ -1,4 +1,4 @@
-"""How many exchanges ``textgen-contract check`` judges per second against our own server: suite on one core, server on the other.
+"""How many exchanges ``textgen-contract check`` judges per second: in process, of our own server on the other core, and of one that waits.
 
 What the suite itself costs is the CPU that its processes use; 1 / that is what one core could judge of a server that answers at once.
 """
@@ -6,21 +6,26 @@ What the suite itself costs is the CPU that its processes use; 1 / that is what 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+import httpx
 import psutil
 
 from benchmarks import report
-from benchmarks.servers import LOAD_CORE, OURS, Kind, Server, go_first, on_core, running
+from benchmarks.servers import LOAD_CORE, MODEL_PATH, OURS, Kind, Server, go_first, on_core, running
 
 SEED = 7
+
+WAIT_MS = 30
+"""What an endpoint elsewhere takes to its first token, at the least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,31 +40,61 @@ class Run:
 
 def main() -> None:
     options = report.parser("check", __doc__ or "", rounds=3)
-    options.add_argument("--profile", action="append", help="quick, standard or deep; repeatable (default: quick and standard)")
+    options.add_argument("--profile", action="append", help="quick, standard or deep; repeatable (default: all three)")
     given = options.parse_args()
-    kind = Kind(name="textgen-mock", version="", command=[*OURS, "{port}"], body=b'{"inputs": "hi"}')
+    profiles = given.profile or ["quick", "standard", "deep"]
     go_first()
-    rows = []
-    for profile in given.profile or ["quick", "standard"]:
-        for jobs in (1, 2) if knows_jobs() else (1,):
-            runs = []
-            for _ in range(given.rounds):
-                with running(kind) as server:
-                    runs.append(check(server, profile, jobs))
-            rows.append(row(profile, jobs, runs))
+    alone = [row_in_process(profile, given.rounds) for profile in profiles]
+    at_once = Kind(name="textgen-mock", version="", command=[*OURS, "{port}"], body=b'{"inputs": "hi"}')
+    waits = replace(at_once, command=[*at_once.command, "--ttft", str(WAIT_MS)])
+    served = [row("at once", at_once, profile, 1, given.rounds) for profile in profiles]
+    served += [row(f"after {WAIT_MS} ms", waits, "standard", jobs, given.rounds) for jobs in (1, 2, 4)]
     sentences = [
-        f"Medians of {given.rounds} runs with --seed {SEED}. `seconds` include the start of the suite, which a short run feels most.",
-        "With two jobs the suite has both cores, one of which it shares with the server. "
-        "Peak memory is the largest sum seen over the suite's processes.",
+        f"Medians of {given.rounds} runs with --seed {SEED}.",
+        "In process: suite and server in one process on one core, without a socket, once both are imported; what the server uses counts too.",
+        "Over a socket: the suite on one core (with jobs: on both), the server on the other. `seconds` include the start of the suite, which "
+        "a short run feels most, and peak memory is the largest sum seen over the suite's processes.",
+        "Several jobs spare waiting, not work, so they are measured on a server that waits before it answers.",
         "Repeat with `python -m benchmarks check`.",
     ]
-    head = ["profile", "jobs", "exchanges", "seconds", "exchanges/s", "CPU ms of the suite an exchange", "of one core", "peak MB"]
-    report.write(given.out, "The suite's own speed", sentences, report.table(head, rows))
+    head = ["in process", "exchanges", "seconds", "exchanges/s"]
+    more = ["answers", "profile", "jobs", "exchanges", "seconds", "exchanges/s", "CPU ms of the suite an exchange", "of one core", "peak MB"]
+    report.write(given.out, "The suite's own speed", sentences, report.table(head, alone), report.table(more, served))
 
 
-def row(profile: str, jobs: int, runs: list[Run]) -> list[str]:
+def row_in_process(profile: str, rounds: int) -> list[str]:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        runs = pool.apply(check_in_process, (profile, rounds))
+    exchanges, seconds = (median(each) for each in zip(*runs, strict=True))
+    return [profile, f"{exchanges:,.0f}", f"{seconds:.2f}", f"{exchanges / seconds:,.0f}"]
+
+
+def check_in_process(profile: str, rounds: int) -> list[tuple[int, float]]:
+    """Exchanges and seconds of each run but the first, which imports what the others find there."""
+    from contract_tests.contract_run import ContractRun
+    from contract_tests.settings import Settings
+    from mockserver import create_app
+
+    os.sched_setaffinity(0, {LOAD_CORE})
+    go_first()
+    runs = []
+    for _ in range(rounds + 1):
+        began = time.perf_counter()
+        settings = Settings(url=f"http://127.0.0.1{MODEL_PATH}", seed=SEED, profile=profile)
+        run = ContractRun(settings, transport=httpx.WSGITransport(app=create_app()))
+        run.complete()
+        runs.append((int(run.finish()["spent"]["requests"]), time.perf_counter() - began))
+    return runs[1:]
+
+
+def row(answers: str, kind: Kind, profile: str, jobs: int, rounds: int) -> list[str]:
+    runs = []
+    for _ in range(rounds):
+        with running(kind) as server:
+            runs.append(check(server, profile, jobs))
     cost = median(run.cpu / run.exchanges for run in runs)
     return [
+        answers,
         profile,
         str(jobs),
         f"{median(run.exchanges for run in runs):,.0f}",
@@ -71,15 +106,10 @@ def row(profile: str, jobs: int, runs: list[Run]) -> list[str]:
     ]
 
 
-def knows_jobs() -> bool:
-    told = subprocess.run([sys.executable, "-m", "contract_tests", "check", "--help"], check=True, capture_output=True, text=True)
-    return "--jobs" in told.stdout
-
-
 def check(server: Server, profile: str, jobs: int) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results.json"
-        options = ["--profile", profile, "--seed", str(SEED), "--json", str(results), *(["--jobs", str(jobs)] if jobs > 1 else [])]
+        options = ["--profile", profile, "--seed", str(SEED), "--json", str(results), "--jobs", str(jobs)]
         command = [sys.executable, "-m", "contract_tests", "check", server.url, *options]
         began = time.monotonic()
         process = psutil.Popen([*([] if jobs > 1 else on_core(LOAD_CORE)), *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -14,12 +14,18 @@ from contract_tests.budget import BudgetSpent
 from contract_tests.evidence import Evidence
 from contract_tests.probes import PROBES, Probe, Run
 
-ALONE = frozenset({"example", "parameters", "concurrency", "disconnect", "generated"})
+ALONE = frozenset({"example", "concurrency", "disconnect", "generated"})
 """Probes that are sent while nothing else is, and on the main thread.
 
-Others build on what they learn, or they watch what happens at the same time; and Schemathesis imports the rest of itself when it is
+The first meets the endpoint, others watch what happens at the same time; and Schemathesis imports the rest of itself when it is
 used, which two threads that parse Python at a time would not survive under pytest (CPython 3.11: "AST constructor recursion depth").
 """
+
+TEACHES = "parameters"
+"""The probe that learns which parameters the endpoint refuses."""
+
+UNTAUGHT = frozenset({"faulty-fields", "faulty-parameters", "hostile"})
+"""Probes that do not ask what it learned, and so may be sent while it learns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +55,12 @@ class Jobs:
         Raises once what a probe raised: then the suite itself broke.
         """
         if probe in self._pending:
-            for some in _stages(self._pending) if self._count > 1 else ([probe],):
-                if not self.ending:
-                    self._send_at_once(some)
+            try:
+                for some in _stages(self._pending) if self._count > 1 else ([probe],):
+                    if not self.ending:
+                        self._send_at_once(some)
+            finally:
+                self._put_together()
         sent = self._sent.get(probe.name)
         if sent is None:
             return self.ending
@@ -76,10 +85,14 @@ class Jobs:
                     self._run.client.budget.max_requests = 0
                     raise
         for probe, sent in zip(probes, found, strict=True):
-            self._pending.remove(probe)
             self._sent[probe.name] = sent
-            self._run.evidence.merge(sent.evidence)
             self.ending = self.ending or sent.ending
+
+    def _put_together(self) -> None:
+        """What was found since, in the order of the probes and not in that of the stages."""
+        for probe in [probe for probe in self._pending if probe.name in self._sent]:
+            self._pending.remove(probe)
+            self._run.evidence.merge(self._sent[probe.name].evidence)
 
     def _send_one(self, probe: Probe) -> Sent:
         mine = Evidence({id: tally.clause for id, tally in self._run.evidence.tallies.items()})
@@ -94,10 +107,10 @@ class Jobs:
 
 
 def _stages(probes: Sequence[Probe]) -> Iterator[list[Probe]]:
-    """Probes that may be sent at the same time, those that must be alone each by itself; the others wait for none but the first two."""
-    first = [probe for probe in probes if probe.name in ALONE and probe in PROBES[:2]]
-    last = [probe for probe in probes if probe.name in ALONE and probe not in first]
-    together = [probe for probe in probes if probe.name not in ALONE]
-    yield from ([probe] for probe in first)
-    yield together
-    yield from ([probe] for probe in last)
+    """Probes that may be sent at the same time, those that must be alone each by itself; most wait for what is learned."""
+    teaching = [probe for probe in probes if probe.name in UNTAUGHT | {TEACHES}]
+    alone = [probe for probe in probes if probe.name in ALONE]
+    yield from ([probe] for probe in alone if probe is PROBES[0])
+    yield teaching
+    yield [probe for probe in probes if probe not in teaching and probe not in alone]
+    yield from ([probe] for probe in alone if probe is not PROBES[0])

@@ -12,7 +12,7 @@ import pytest
 from contract_tests.budget import Budget
 from contract_tests.client import Client
 from contract_tests.evidence import Evidence
-from contract_tests.jobs import ALONE, Jobs, _stages
+from contract_tests.jobs import ALONE, TEACHES, UNTAUGHT, Jobs, _stages
 from contract_tests.probes import PROBES, PROFILES, Probe, Run
 from mockserver import Config, create_app
 
@@ -71,9 +71,20 @@ def test_what_others_build_on_or_what_watches_the_time_is_sent_alone() -> None:
     stages = list(_stages(PROBES))
 
     assert sorted(probe.name for stage in stages for probe in stage) == sorted(probe.name for probe in PROBES)
-    assert ["example", "parameters"] == [stage[0].name for stage in stages[:2]]
+    assert ["example"] == [probe.name for probe in stages[0]]
+    assert {TEACHES, *UNTAUGHT} == {probe.name for probe in stages[1]}
     assert {probe.name for stage in stages if len(stage) > 1 for probe in stage}.isdisjoint(ALONE)
     assert {probe.name for probe in PROBES} >= ALONE
+
+
+@pytest.mark.parametrize("name", sorted(UNTAUGHT))
+def test_a_probe_that_is_sent_meanwhile_does_not_ask_what_is_learned(name: str) -> None:
+    run = run_against(create_app(Config()))
+    run.refused = None  # type: ignore[assignment]  # whoever asks breaks
+
+    next(probe for probe in PROBES if probe.name == name).send(run)
+
+    assert run.client.budget.requests > 0
 
 
 @pytest.mark.parametrize("count", [1, 3])
