@@ -1,18 +1,20 @@
 """Clients that take for ever: to send a request, or to take the answer. A connection that stands still too long is shut down.
 
-gunicorn gives no time-out for a body, nor for a client that does not read, and who waits for either cannot be told to stop; but the
-socket can. One greenlet looks after all; a request pays two notes for it.
+Neither gunicorn nor granian gives a time-out for a body, nor for a client that does not read, and who waits for either cannot be told
+to stop; but its connection can be ended. One thread looks after all; a request pays two notes for it.
 """
 
 from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -26,28 +28,34 @@ Peer = tuple[str, str]
 
 
 class Wait:
-    """One client: since when it is waited for."""
+    """One client: since when it is waited for, and by which thread."""
 
-    __slots__ = ("peer", "since")
+    __slots__ = ("peer", "since", "thread")
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
         self.since = NEVER
+        self.thread = threading.get_ident()
 
 
 class Patience:
-    """Shuts down connections that are waited for longer than ``seconds``. A WSGI app is looked after by ``over``."""
+    """Has connections that are waited for longer than ``seconds`` shut down. A WSGI app is looked after by ``over``.
+
+    ``answers``: whether clients are waited for that take their answers, too.
+    """
 
     def __init__(
         self,
         seconds: float,
         *,
         clock: Callable[[], float] = time.monotonic,
-        shut_down: Callable[[Iterable[Peer]], None] | None = None,
+        shut_down: Callable[[Iterable[Wait]], None],
+        answers: bool = True,
     ) -> None:
         self._seconds = seconds
         self._clock = clock
-        self._shut_down = shut_down or shut_down_connections
+        self._shut_down = shut_down
+        self._answers = answers
         self._waits: set[Wait] = set()
 
     def start(self) -> None:
@@ -66,7 +74,7 @@ class Patience:
         for wait in late:
             self._waits.discard(wait)
         if late:
-            self._shut_down({wait.peer for wait in late})
+            self._shut_down(late)
 
     def over(self, app: WSGIApplication) -> WSGIApplication:
         """``app``, whose clients may take ``seconds`` to send a whole body, and as long again for each piece of an answer."""
@@ -76,7 +84,7 @@ class Patience:
             if environ.get("CONTENT_LENGTH") or environ.get("HTTP_TRANSFER_ENCODING"):
                 environ["wsgi.input"] = _Body(environ["wsgi.input"], Wait(peer), self)
             answer = app(environ, start_response)
-            return answer if isinstance(answer, list) else _Pieces(answer, Wait(peer), self)
+            return _Pieces(answer, Wait(peer), self) if self._answers and not isinstance(answer, list) else answer
 
         return patient
 
@@ -141,9 +149,9 @@ class _Pieces:
             self._pieces.close()
 
 
-def shut_down_connections(peers: Iterable[Peer]) -> None:
-    """Shut down this process's connections with ``peers``: whoever waits on one sees its end."""
-    wanted = set(peers)
+def shut_down_connections(late: Iterable[Wait]) -> None:
+    """Shut down this process's connections with those peers: whoever waits on one sees its end."""
+    wanted = {wait.peer for wait in late}
     for number in _open_files():
         with suppress(OSError):
             connection = socket.socket(fileno=os.dup(number))
@@ -157,3 +165,37 @@ def _open_files() -> list[int]:
     with suppress(OSError):
         return [int(name) for name in os.listdir("/dev/fd") if name.isdigit()]
     return []
+
+
+class _Cut:
+    """An answer that ends short of what its head declares: granian then drops the connection, and whoever waits for a body on it wakes."""
+
+    def __next__(self) -> NoReturn:
+        raise ConnectionAbortedError("the client took too long to send its request")
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def cut_requests(late: Iterable[Wait]) -> None:
+    """Answer for the threads that wait for a body, with an answer that breaks.
+
+    granian gives no time-out for a body (github.com/emmett-framework/granian/issues/728) and tells an app neither the connection nor
+    the port of the client. What answers a request (``proto`` in granian/wsgi.py) is known to the caller of the app alone, so it is
+    looked for among the callers of whoever waits; where that is not granian, nothing is done.
+    """
+    frames = sys._current_frames()
+    for wait in late:
+        with suppress(AttributeError, KeyError):
+            waiting = _caller(frames.get(wait.thread), "wait", wait)
+            _caller(waiting, "proto").f_locals["proto"].response_iter(408, [("content-length", "1")], _Cut())
+
+
+def _caller(frame: FrameType | None, **local: Any) -> FrameType:
+    """The next caller with this local variable, whose value is the one given unless that is None. KeyError when there is none."""
+    ((name, value),) = local.items()
+    while frame is not None:
+        if name in frame.f_locals and value in (None, frame.f_locals[name]):
+            return frame
+        frame = frame.f_back
+    raise KeyError(name)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from mockserver.config import Config, ConfigError
 from mockserver.ending import Flag, end_surely
-from mockserver.patience import Patience
+from mockserver.patience import Patience, cut_requests, shut_down_connections
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
@@ -217,11 +217,12 @@ def _load_worker(config: Config, address: str, silent: Synchronized[int]) -> Wor
     from mockserver.app import create_app
 
     logging.captureWarnings(True)
-    app = WorkerApp(create_app(config).wsgi_app)
-    if config.server == "gevent":  # granian looks after heads itself, and does not tell an app from which port a client speaks
-        patience = Patience(config.send_timeout)
-        app = WorkerApp(patience.over(app))
-        patience.start()
+    if config.server == "gevent":
+        patience = Patience(config.send_timeout, shut_down=shut_down_connections)
+    else:  # an answer that nobody takes cannot be answered for
+        patience = Patience(config.send_timeout, shut_down=cut_requests, answers=False)
+    app = WorkerApp(patience.over(create_app(config).wsgi_app))
+    patience.start()
     threading.Thread(target=_announce, args=(config, address, app, silent), daemon=True).start()
     return app
 

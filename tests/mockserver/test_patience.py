@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import socket
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 
-from mockserver.patience import Patience, shut_down_connections
+from mockserver.patience import Patience, Wait, cut_requests, shut_down_connections
 
 PEER = ("127.0.0.1", "5000")
 
@@ -20,7 +21,9 @@ class Late:
     def __init__(self, app: Any) -> None:
         self.now = 0.0
         self.peers: list[set[tuple[str, str]]] = []
-        self.patience = Patience(10.0, clock=lambda: self.now, shut_down=lambda peers: self.peers.append({*peers}))
+        self.patience = Patience(
+            10.0, clock=lambda: self.now, shut_down=lambda late: self.peers.append({wait.peer for wait in late})
+        )
         self.app = self.patience.over(app)
 
     def ask(self, body: Any = None) -> Iterable[bytes]:
@@ -99,7 +102,7 @@ def test_only_the_connection_of_the_peer_is_shut_down() -> None:
         clients = [socket.create_connection(listener.getsockname(), timeout=20) for _ in range(2)]
         served = [listener.accept()[0] for _ in range(2)]
         host, port = clients[0].getsockname()
-        shut_down_connections([(host, str(port))])
+        shut_down_connections([Wait((host, str(port)))])
         served[1].sendall(b"still here")
 
         assert (b"", b"still here") == (clients[0].recv(100), clients[1].recv(100))
@@ -111,7 +114,58 @@ def test_only_the_connection_of_the_peer_is_shut_down() -> None:
 def test_an_unknown_peer_costs_nobody_a_connection(peers: list[tuple[str, str]]) -> None:
     one, other = socket.socketpair()
     with one, other:
-        shut_down_connections(peers)
+        shut_down_connections(map(Wait, peers))
         one.sendall(b"x")
 
         assert b"x" == other.recv(1)
+
+
+class Held:
+    """A body that comes when it is let go."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.let_go = threading.Event()
+
+    def read(self, _: int = -1) -> bytes:
+        self.asked.set()
+        assert self.let_go.wait(20)
+        return b""
+
+
+class Proto:
+    """What granian hands to the caller of an app; ``answers`` are those that were given past the app."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, Any]] = []
+
+    def response_iter(self, status: int, _: Any, pieces: Any) -> None:
+        self.answers.append((status, pieces))
+
+
+def test_only_the_request_that_takes_too_long_is_cut() -> None:
+    now = 0.0
+    patience = Patience(10.0, clock=lambda: now, shut_down=cut_requests, answers=False)
+    app = patience.over(read_all)
+    bodies, protos = [Held(), Held()], [Proto(), Proto()]
+
+    def run(proto: Proto, body: Held) -> None:  # noqa: ARG001 (looked for among the callers of the app, where granian has it)
+        app({"CONTENT_LENGTH": "5", "wsgi.input": body}, lambda *_: None)  # type: ignore[arg-type]
+
+    threads = [threading.Thread(target=run, args=pair) for pair in zip(protos, bodies, strict=True)]
+    for thread, body in zip(threads, bodies, strict=True):
+        thread.start()
+        assert body.asked.wait(20)
+        now += 6.0
+    patience.look()
+    for thread, body in zip(threads, bodies, strict=True):
+        body.let_go.set()
+        thread.join(20)
+
+    assert [[408], []] == [[status for status, _ in proto.answers] for proto in protos]
+    with pytest.raises(ConnectionAbortedError):
+        next(protos[0].answers[0][1])
+
+
+def test_who_waits_without_granian_is_left_alone() -> None:
+    cut_requests([Wait(PEER)])

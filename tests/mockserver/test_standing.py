@@ -91,7 +91,7 @@ def test_a_head_that_does_not_come_is_cut_off(server: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["half a body", "an endless body in chunks"])
-@pytest.mark.parametrize("server", [GEVENT])
+@pytest.mark.parametrize("server", SERVERS)
 def test_a_body_that_does_not_come_is_cut_off(server: str, text: str) -> None:
     with serving("--server", server, "--send-timeout", "0.5") as (_, port), closing(begin(port, BEGUN[text])) as slow:
         told = b"".join(iter(lambda: slow.recv(1000), b""))
