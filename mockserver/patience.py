@@ -191,9 +191,8 @@ def cut_requests(late: Iterable[Wait]) -> None:
             _caller(waiting, "proto").f_locals["proto"].response_iter(408, [("content-length", "1")], _Cut())
 
 
-def _caller(frame: FrameType | None, **local: Any) -> FrameType:
-    """The next caller with this local variable, whose value is the one given unless that is None. KeyError when there is none."""
-    ((name, value),) = local.items()
+def _caller(frame: FrameType | None, name: str, value: Any = None) -> FrameType:
+    """The next caller with a local variable ``name``, of this value unless that is None. KeyError when there is none."""
     while frame is not None:
         if name in frame.f_locals and value in (None, frame.f_locals[name]):
             return frame
