@@ -128,8 +128,8 @@ Then:
 @click.option("--checkpoint", metavar="DIR", help="Folder of a local transformers model, for --engine checkpoint.")
 @_setting(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    help="Where the engine computes; the shipped model's answers do not change.",
+    type=click.Choice(["auto", "cpu", "torch", "cuda"]),
+    help="Where the engine computes: numpy (cpu), torch on the processor or on a GPU; the shipped model's answers do not change.",
 )
 def serve(**options: Any) -> None:
     """Serve until SIGTERM or Ctrl-C; open streams may then end.

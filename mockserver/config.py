@@ -98,7 +98,7 @@ class Config:
     send_timeout: float = 30.0
     engine: Literal["exact", "checkpoint"] = "exact"
     checkpoint: str | None = None
-    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    device: Literal["auto", "cpu", "torch", "cuda"] = "cpu"
     tokens: tuple[str, ...] = field(default=(), repr=False)
     cold: float = 0.0
     state: str | None = field(default=None, repr=False)

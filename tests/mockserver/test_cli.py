@@ -152,11 +152,17 @@ def test_a_checkpoint_that_cannot_be_is_one_sentence(arguments: tuple[str, ...],
 
 
 @pytest.mark.skipif(find_spec("torch") is not None, reason="torch is installed")
-def test_a_device_without_its_library_is_one_sentence_with_the_install_command(served: list[Config]) -> None:
-    done = run("serve", "--device", "cuda")
+@pytest.mark.parametrize("device", ["torch", "cuda"])
+def test_a_device_without_its_library_is_one_sentence_with_the_install_command(device: str, served: list[Config]) -> None:
+    done = run("serve", "--device", device)
 
     assert (2, []) == (done.exit_code, served)
     assert 'pip install "textgen-contract[torch]"' in done.output
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+def test_torch_on_the_processor_is_a_device(served: list[Config]) -> None:
+    assert (0, "torch") == (run("serve", "--device", "torch").exit_code, served[0].device)
 
 
 @pytest.mark.parametrize("watermark", [True, False])
