@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
@@ -18,7 +19,7 @@ from contract_tests.clauses.shared import (
     same_but_for_known_cuts,
     told_token,
 )
-from contract_tests.observation import MISSING, Group, Observation, is_integer, is_number, numbers, objects, shorten
+from contract_tests.observation import MISSING, Group, Json, Observation, is_integer, is_number, numbers, objects, shorten
 
 ALTERING = ("temperature", "top_k", "top_p", "typical_p", "grammar", "watermark", "repetition_penalty", "frequency_penalty")
 """Parameters whose effect some servers report in one place and not in another."""
@@ -209,40 +210,36 @@ def _agrees(place: int, token: dict[str, Any], candidates: list[dict[str, Any]])
     return None
 
 
+def _among_candidates(seen: Observation, name: str) -> Iterator[tuple[int, Json, Any, Any]]:
+    """Place, token, its ``name`` and that of the candidate with its id, for each token that stands among its `top_tokens`."""
+    if seen.generated:
+        for place, (token, candidates) in enumerate(zip(seen.tokens or [], seen.top_tokens or [], strict=False), 1):
+            same = next((other for other in candidates if other.get("id") == token.get("id")), {})
+            yield place, token, token.get(name), same.get(name)
+
+
 @clause("details.top_tokens.special")
 def top_tokens_are_special_as_the_tokens_are(seen: Observation) -> Outcome:
-    if not (seen.generated and seen.top_tokens and seen.tokens):
-        return NOT_MINE
     judged = False
-    for place, (token, candidates) in enumerate(zip(seen.tokens, seen.top_tokens, strict=False), 1):
-        same = next((other for other in candidates if other.get("id") == token.get("id")), {})
-        special = token.get("special"), same.get("special")
-        if not all(isinstance(value, bool) for value in special):
+    for place, _, own, told in _among_candidates(seen, "special"):
+        if not isinstance(own, bool) or not isinstance(told, bool):
             continue
         judged = True
-        if special[0] != special[1]:
-            return Violation(f"`special` {shorten(special[0])} of token {place} in its `top_tokens` too", shorten(special[1]))
+        if own != told:
+            return Violation(f"`special` {shorten(own)} of token {place} in its `top_tokens` too", shorten(told))
     return None if judged else NOT_MINE
 
 
 @clause("details.top_tokens.text")
 def top_tokens_have_the_texts_of_the_tokens(seen: Observation) -> Outcome:
     """But for spaces around it, and for halves of characters, which have no text of their own."""
-    if not (seen.generated and seen.top_tokens and seen.tokens):
-        return NOT_MINE
     judged = False
-    for place, (token, candidates) in enumerate(zip(seen.tokens, seen.top_tokens, strict=False), 1):
-        text = token.get("text")
-        same = next((other.get("text") for other in candidates if other.get("id") == token.get("id")), None)
-        if (
-            not isinstance(text, str)
-            or not isinstance(same, str)
-            or not text.isascii()
-            or not text.strip()
-            or token.get("special") is True
-        ):
+    for place, token, own, told in _among_candidates(seen, "text"):
+        if not isinstance(own, str) or not isinstance(told, str) or not own.isascii() or not own.strip():
+            continue
+        if token.get("special") is True:
             continue
         judged = True
-        if _letters(same) != _letters(text):
-            return Violation(f"text {shorten(text)} of token {place} in its `top_tokens` too", shorten(same))
+        if _letters(told) != _letters(own):
+            return Violation(f"text {shorten(own)} of token {place} in its `top_tokens` too", shorten(told))
     return None if judged else NOT_MINE
