@@ -67,6 +67,22 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+def repeated_name(text: str | bytes) -> str:
+    """A name that an object of this JSON has twice: readers disagree about which value counts (RFC 8259, 4). ``""`` without one."""
+    found: list[str] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            found.append(next(name for name in names if names.count(name) > 1))
+
+    try:
+        json.loads(text.decode("utf-8") if isinstance(text, bytes) else text, object_pairs_hook=note)
+    except (ValueError, RecursionError):
+        return ""
+    return found[0] if found else ""
+
+
 def objects(value: Any) -> list[Json]:
     """The objects in a list, the rest left out; [] when it is no list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
@@ -141,7 +157,16 @@ class Observation:
 
     @cached_property
     def media_type(self) -> str:
-        return self.exchange.header("content-type").partition(";")[0].strip().lower()
+        """What the reply says it is; several, joined by " and ", where it says several."""
+        told = [value for name, value in self.exchange.headers if name == "content-type"]
+        return " and ".join(dict.fromkeys(value.partition(";")[0].strip().lower() for value in told))
+
+    @cached_property
+    def is_json(self) -> bool:
+        """Whether the reply says that it is JSON."""
+        return self.media_type == "application/json" or (
+            self.media_type.startswith("application/") and self.media_type.endswith("+json") and " " not in self.media_type
+        )
 
     @cached_property
     def is_stream(self) -> bool:

@@ -24,15 +24,11 @@ def bad_request_is_never_a_server_error(seen: Observation) -> Outcome:
 def refusal_says_why(seen: Observation) -> Outcome:
     if not seen.case.faulty or not 400 <= seen.status < 500:
         return NOT_MINE
-    if isinstance(seen.error, str) and seen.error.strip():
-        return None
-    if seen.is_stream:
-        return Violation("a refusal with an `error`", seen.brief)
-    if seen.document is MISSING:
-        return Violation(
-            "a JSON object with an `error`", f"{seen.exchange.header('content-type') or 'no content type'}: {seen.brief}"
-        )
-    return Violation("an `error` in words", seen.brief)
+    told = seen.media_type or "no content type"
+    if seen.document is MISSING or not seen.is_json:
+        return Violation("a JSON object with an `error`", f"{told}: {seen.brief}")
+    good = isinstance(seen.error, str) and seen.error.strip()
+    return None if good else Violation("an `error` in words", seen.brief)
 
 
 @clause("errors.two-forms")

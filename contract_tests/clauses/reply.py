@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contract_tests.clauses.registry import Outcome, Violation, clause
 from contract_tests.clauses.shared import NOT_MINE, same_pair
-from contract_tests.observation import MISSING, Group, Observation, shorten
+from contract_tests.observation import MISSING, Group, Observation, repeated_name, shorten
 
 
 def _plain(seen: Observation) -> bool:
@@ -18,11 +18,10 @@ def plain_reply_is_json(seen: Observation) -> Outcome:
         return NOT_MINE
     if seen.document is MISSING:
         return Violation("a body that is JSON", seen.brief)
-    if seen.media_type == "application/json" or (
-        seen.media_type.startswith("application/") and seen.media_type.endswith("+json")
-    ):
-        return None
-    return Violation("content type application/json", f"content type {seen.exchange.header('content-type') or 'not sent'}")
+    if not seen.is_json:
+        return Violation("content type application/json", f"content type {seen.media_type or 'not sent'}")
+    twice = repeated_name(seen.exchange.content)
+    return Violation("each name once in an object: readers disagree about the second", f"`{twice}` twice") if twice else None
 
 
 @clause("reply.object")

@@ -12,7 +12,7 @@ from contract_tests.clauses.shared import (
     is_list,
     told_token,
 )
-from contract_tests.observation import MISSING, Group, Observation, is_integer, shorten
+from contract_tests.observation import MISSING, Group, Observation, is_integer, repeated_name, shorten
 
 SEPARATORS = ("\u2028", "\u2029", "\u0085")
 DETAIL_FIELDS = ("finish_reason", "generated_tokens", "input_length")
@@ -30,7 +30,7 @@ def stream_says_what_it_is(seen: Observation) -> Outcome:
         return NOT_MINE
     if seen.media_type == "text/event-stream":
         return None
-    return Violation("content type text/event-stream", seen.exchange.header("content-type") or "no content type")
+    return Violation("content type text/event-stream", seen.media_type or "no content type")
 
 
 @clause("stream.framing")
@@ -66,6 +66,8 @@ def each_event_is_a_token(seen: Observation) -> Outcome:
     for place, (event, value) in enumerate(zip(seen.decoded.events, seen.event_values, strict=True), 1):
         if not isinstance(value, dict) or "token" not in value:
             return Violation("events of one JSON object with a `token`", f"event {place}: {shorten(event.data)}")
+        if twice := repeated_name(event.data):
+            return Violation("each name once in an object: readers disagree about the second", f"event {place}: `{twice}` twice")
     ends = [place for place, value in enumerate(seen.events, 1) if isinstance(value.get("generated_text"), str)]
     if ends and ends[0] < len(seen.events) and not _on_every_event(seen):
         return Violation("nothing behind the event that holds `generated_text`", f"{len(seen.events) - ends[0]} more events")

@@ -116,6 +116,12 @@ ERROR_FAULTS: tuple[Fault, ...] = (
         ),
     ),
     fault(
+        "error-called-html",
+        "errors.body",
+        "Answers errors in JSON, and says that it is HTML.",
+        refusals(lambda answer: with_content_type(answer, "text/html; charset=utf-8")),
+    ),
+    fault(
         "error-vague",
         "errors.names-parameter",
         "Says no more than that the request is invalid.",

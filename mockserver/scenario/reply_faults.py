@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from mockserver.messages import FinishReason, Request, Step
+from mockserver.messages import FinishReason, Reply, Request, Step
 from mockserver.scenario.alter import details, fault, is_stream, reply, steps, with_content_type, without
 from mockserver.scenario.seams import Fault, Hooks
 
@@ -55,6 +55,20 @@ def _seed(change: Any) -> Hooks:
     return details(lambda inner, request: {**inner, "seed": change(inner["seed"], request)})
 
 
+def _called_html_too() -> Hooks:
+    return Hooks(on_answer=lambda answer: replace(answer, headers=(*answer.headers, ("content-type", "text/html"))))
+
+
+def _text_twice() -> Hooks:
+    def twice(answer: Reply) -> Reply:
+        if not isinstance(answer.body, bytes):
+            return answer
+        name = b'"generated_text":'
+        return replace(answer, body=answer.body.replace(name, name + b'"",' + name, 1))
+
+    return Hooks(on_answer=twice)
+
+
 def _plain_answers_as(content_type: str) -> Hooks:
     return Hooks(on_answer=lambda answer: answer if is_stream(answer) else with_content_type(answer, content_type))
 
@@ -81,6 +95,8 @@ def _sequences(change: Any) -> Hooks:
 
 
 REPLY_FAULTS: tuple[Fault, ...] = (
+    fault("reply-called-two-things", "reply.json", "Calls its JSON application/json, and text/html as well.", _called_html_too()),
+    fault("reply-name-twice", "reply.json", "Writes `generated_text` twice, once empty.", _text_twice()),
     fault("reply-text-plain", "reply.json", "Calls its JSON text/plain.", _plain_answers_as("text/plain; charset=utf-8")),
     fault(
         "generated-text-renamed",

@@ -150,6 +150,12 @@ STREAM_FAULTS: tuple[Fault, ...] = (
     fault("stream-done-sentinel", "stream.events", "Ends its streams with [DONE].", frames(_done)),
     fault("stream-not-json", "stream.events", "Begins its streams with an event that is no JSON.", frames(_not_json)),
     fault(
+        "stream-name-twice",
+        "stream.events",
+        "Writes `index` twice in each event.",
+        frames(lambda stream: (piece.replace(b'"index":', b'"index":0,"index":', 1) for piece in stream)),
+    ),
+    fault(
         "stream-event-after-last",
         "stream.events",
         "Sends one more event after the last.",
