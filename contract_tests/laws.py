@@ -6,9 +6,9 @@ The page names no order in which they act, and known servers differ, so there is
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import permutations
+from itertools import combinations, permutations
 
 from contract_tests.nucleus import LARGEST_VOCABULARY, TIE, kept_by_top_p, surely_not_typical, surely_typical
 
@@ -152,6 +152,35 @@ def _apply(law: Law | None, steps: Iterable[tuple[str, float]]) -> Law | None:
     return law
 
 
+MOVE = "move"
+
+
+def moved_laws(bare: Law, moved: Law, parameters: Mapping[str, float]) -> list[Law | None]:
+    """As ``laws``, beside something that took ``bare`` to ``moved`` by itself, as a penalty does, wherever it acts among them.
+
+    What adds to logits adds as much behind a temperature as before it; what divides them moves them by as much less as they became.
+    """
+    found = laws(moved, parameters)
+    if not bare.weights:
+        return found
+    shift = {id: math.log(moved.weights[id] / weight) for id, weight in bare.weights.items() if id in moved.weights}
+    for order in permutations([*sorted(parameters), MOVE]):
+        for divides in (False, True) if order[0] != MOVE else ():
+            place = order.index(MOVE)
+            temperature = parameters["temperature"] if divides and "temperature" in order[:place] else 1.0
+            before, behind = ([(name, parameters[name]) for name in part] for part in (order[:place], order[place + 1 :]))
+            law = _apply(bare, before)
+            found.append(law and _apply(_shifted(law, shift, temperature), behind))
+    return found
+
+
+def _shifted(law: Law, shift: Mapping[int, float], temperature: float) -> Law:
+    """Each weight as much larger as ``shift`` (in nats) says at this temperature; of a token that it does not tell, nothing is known."""
+    weights = {id: weight * math.exp(shift[id] / temperature) for id, weight in law.weights.items() if id in shift}
+    ranked = dict(sorted(weights.items(), key=lambda item: -item[1]))
+    return replace(law, weights=ranked, certain=law.certain and len(weights) == len(law.weights))
+
+
 def agrees(reported: Mapping[int, float], law: Law, *, tolerance: float, most: int) -> bool:
     """Whether the reported logprobs (at most ``most`` of them) may be those of ``law``, within ``tolerance`` nats."""
     expected = law.logprobs()
@@ -181,16 +210,43 @@ CLEAR = 0.2
 """Nats by which two laws must differ, so that no rounding makes one look like the other."""
 
 
+def usual(raw: Law, parameters: Mapping[str, float]) -> Law | None:
+    """What ``parameters`` leave in the order of ``ACTIONS``, in which most servers apply them."""
+    return _apply(raw, [(name, parameters[name]) for name in ACTIONS if name in parameters]) if raw.weights else None
+
+
 def tells(raw: Law, parameters: Mapping[str, float], name: str) -> bool:
-    """Whether what these parameters leave, in whatever order they act, is nothing that they leave without the one of that ``name``.
+    """Whether most servers would leave, without the one of that ``name``, what these parameters leave in no order.
 
     Of .4, .3, .2 and .1 `top_k` 2 tells nothing beside `top_p` .6, which keeps the same two.
     """
-    possible = laws(raw, parameters)
-    without = laws(raw, {other: value for other, value in parameters.items() if other != name})
-    return None not in possible and not any(
-        other is None or agrees(other.logprobs(), law, tolerance=CLEAR, most=len(law.weights))
-        for law in possible
-        for other in without
-        if law is not None
+    return _is_none_of(laws(raw, parameters), usual(raw, _without(parameters, name)))
+
+
+def _without(parameters: Mapping[str, float], name: str) -> dict[str, float]:
+    return {other: value for other, value in parameters.items() if other != name}
+
+
+def _is_none_of(possible: Iterable[Law | None], left: Law | None) -> bool:
+    """Whether ``left`` is clearly none of these laws."""
+    return left is not None and not any(
+        law is None or agrees(left.logprobs(), law, tolerance=CLEAR, most=len(law.weights)) for law in possible
     )
+
+
+def losses(bare: Law, moved: Law, parameters: Mapping[str, float]) -> Iterator[tuple[frozenset[str], Law]]:
+    """What some of ``parameters`` and ``MOVE`` leave if the others are lost, with what those are; see ``moved_laws``."""
+    for count in range(len(parameters) + 1):
+        for names in combinations(parameters, count):
+            kept = {name: parameters[name] for name in names}
+            lost = frozenset(parameters.keys() - kept.keys())
+            if lost:
+                yield from ((lost, law) for law in moved_laws(bare, moved, kept) if law is not None)
+            yield from ((lost | {MOVE}, law) for law in laws(bare, kept) if law is not None)
+
+
+def tells_each(bare: Law, moved: Law, parameters: Mapping[str, float]) -> bool:
+    """As ``tells``, of each of ``parameters`` and of what moved the law."""
+    possible = moved_laws(bare, moved, parameters)
+    without = [usual(bare, parameters), *(usual(moved, _without(parameters, name)) for name in parameters)]
+    return all(law is None or law.certain for law in possible) and all(_is_none_of(possible, left) for left in without)

@@ -46,6 +46,8 @@ def surely_typical(surprisals: list[float], mass: float, place: int, entropies: 
 def _where_order_changes(surprisals: list[float], own: float, entropies: tuple[float, float]) -> list[float]:
     """Entropies between which none of the others becomes nearer than ``own``, or ceases to be: judged at these, judged at all."""
     low, high = entropies
+    if low == high:
+        return [low]
     edges = [(own + value + side * TIE) / 2 + shift for value in surprisals for side in (-1, 1) for shift in (-1e-6, 1e-6)]
     return [low, high, *(edge for edge in edges if low < edge < high)]
 

@@ -29,6 +29,13 @@ CYCLE = 3
 """Tokens after which the made-up text begins again, so that there is something to penalize."""
 
 
+LETTERS = "ABCDE"
+"""What a grammar is made up to leave."""
+
+MOVED = 0.5
+"""Nats by which a penalty or a watermark then lowers the likeliest."""
+
+
 TOLD: Json = {
     "router": "text-generation-router",
     "max_best_of": 2,
@@ -73,8 +80,13 @@ def _made_up(asked: Asked) -> Json:
     if k is not None:
         log_total = math.log(sum(math.exp(value) for value in logprobs))
         logprobs = [value - log_total for value in logprobs]
-    top = [[_token(10 * (place % CYCLE) + rank, logprob) for rank, logprob in enumerate(logprobs)] for place in range(count)]
     penalized = any(asked.get(name) not in (None, neutral) for name, neutral in NEUTRAL.items())
+    words = LETTERS if asked.get("grammar") else ""
+    if words and (penalized or asked.get("watermark")):
+        logprobs[0] -= MOVED
+    top = [
+        [_token(10 * (place % CYCLE) + rank, logprob, words) for rank, logprob in enumerate(logprobs)] for place in range(count)
+    ]
     tokens = [candidates[penalized and place >= CYCLE and len(candidates) > 1] for place, candidates in enumerate(top)]
     details = {
         "finish_reason": "length",
@@ -88,8 +100,9 @@ def _made_up(asked: Asked) -> Json:
     return {"generated_text": "".join(str(token["text"]) for token in tokens), "details": details}
 
 
-def _token(number: int, logprob: float) -> Json:
-    return {"id": number, "text": f" word{number}", "logprob": logprob, "special": False}
+def _token(number: int, logprob: float, words: str) -> Json:
+    text = words[number % len(words)] if words else f" word{number}"
+    return {"id": number, "text": text, "logprob": logprob, "special": False}
 
 
 def plan(settings: Settings, budget: Budget) -> list[Planned]:

@@ -26,6 +26,7 @@ from contract_tests.clauses import (  # noqa: F401 (they register)
     sampling,
     stop,
     stream,
+    together,
     tokens,
     truncate,
     twins,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+from contract_tests.clauses.membership import MOVED_BEHIND
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import NOT_MINE, ids, logprobs_of
+from contract_tests.laws import ACTIONS
 from contract_tests.observation import MISSING, Observation, objects, shorten
 from contract_tests.statistics import ALPHA
 
@@ -43,7 +45,10 @@ def best_of_returns_the_best(seen: Observation) -> Outcome:
 def best_of_sequences_are_draws_of_their_own(seen: Observation) -> Outcome:
     """All the same by chance p^(n-1), p the chance of that text, which its logprobs tell."""
     others = objects(seen.detail("best_of_sequences"))
-    if not (seen.generated and others and seen.asked.samples):
+    behind = any(
+        seen.asked.get(name) is not None for name in (*ACTIONS, *MOVED_BEHIND)
+    )  # what is reported, so that it tells no chance
+    if not (seen.generated and others and seen.asked.samples) or behind:
         return NOT_MINE
     drawn = [[token.get("id") for token in objects(other.get("tokens"))] for other in others]
     if any(one != ids(seen) for one in drawn):

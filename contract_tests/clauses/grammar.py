@@ -12,6 +12,9 @@ from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import NOT_MINE
 from contract_tests.observation import MISSING, Observation, parse, shorten
 
+UNFINISHED = ("length", MISSING)
+"""Reasons at which a text may be cut; without `details` none is told."""
+
 
 @cache
 def _schema(value: str) -> jsonschema_rs.Validator:
@@ -24,7 +27,7 @@ def json_grammar_is_kept(seen: Observation) -> Outcome:
     if value is None:
         return NOT_MINE
     text, schema = seen.new_text or "", value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    if seen.finish_reason == "length":
+    if seen.finish_reason in UNFINISHED or seen.asked.stop:
         if '"object"' in schema and text.strip() and not text.lstrip().startswith("{"):
             return Violation(f"the beginning of JSON that satisfies {shorten(schema)}", shorten(text))
         return Skip("every generation under a json grammar was cut by its length")
@@ -39,15 +42,15 @@ def regex_grammar_is_kept(seen: Observation) -> Outcome:
     value = _grammar_value(seen, "regex")
     if not isinstance(value, str):
         return NOT_MINE
-    text, cut = seen.new_text or "", seen.finish_reason == "length"
+    text, cut = seen.new_text or "", seen.finish_reason in UNFINISHED or bool(seen.asked.stop)
     if regex.fullmatch(value, text, partial=cut):
         return None
     return Violation(f"{'the beginning of ' if cut else ''}text that matches {value}", shorten(text))
 
 
 def _grammar_value(seen: Observation, kind: str) -> object:
-    """`value` of the grammar that a generation was asked to keep; None when there was none, or when a stop sequence may have cut it."""
+    """`value` of the grammar that a generation was asked to keep; None when there was none."""
     grammar = seen.asked.get("grammar")
-    if not (seen.generated and isinstance(grammar, dict) and grammar.get("type") == kind) or seen.asked.stop:
+    if not (seen.generated and isinstance(grammar, dict) and grammar.get("type") == kind):
         return None
-    return grammar.get("value") if seen.finish_reason in ("length", "eos_token") else None
+    return grammar.get("value") if seen.finish_reason in (*UNFINISHED, "eos_token", "stop_sequence") else None

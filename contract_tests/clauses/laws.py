@@ -5,7 +5,7 @@ Greedy decoding tells the law before they act, and what each does to it is known
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, combinations
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
@@ -28,67 +28,72 @@ def reported_law_is_the_one_asked_for(group: Group) -> Outcome:
     Where logprobs are reported from before the parameters act they tell nothing, and draws do (``membership``, ``sampling``).
     """
     greedy, drawn, *witnesses = group.members
-    final = {
-        name for one in witnesses if reports_final_logprobs(one, greedy) for name in FILTERS if one.asked.get(name) is not None
-    }
-    optional = tuple(name for name in FILTERS if name not in final) if "top_k" in final else tuple(ACTIONS)
-    outcomes = [_judge(place, drawn, optional) for place in same_contexts(greedy, drawn)]
+    optional = behind_what_is_reported(greedy, witnesses)
+    outcomes = [judge_place(place, told(place.before), drawn, optional) for place in same_contexts(greedy, drawn)]
     if not outcomes:
         return Skip("the endpoint does not tell two `top_tokens` with logprobs at the first token")
     wrong = next((outcome for outcome in outcomes if isinstance(outcome, Violation)), None)
     return wrong if wrong or None in outcomes else outcomes[0]
 
 
-def _judge(place: Place, drawn: Observation, optional: tuple[str, ...]) -> Outcome:
+def behind_what_is_reported(greedy: Observation, witnesses: Iterable[Observation]) -> tuple[str, ...]:
+    """Sampling parameters that may act behind the logprobs that are reported; requests that leave one token tell which do not."""
+    final = {
+        name for one in witnesses if reports_final_logprobs(one, greedy) for name in FILTERS if one.asked.get(name) is not None
+    }
+    return tuple(name for name in FILTERS if name not in final) if "top_k" in final else tuple(ACTIONS)
+
+
+def judge_place(place: Place, before: Law, drawn: Observation, optional: tuple[str, ...]) -> Outcome:
     """Whether what is reported of one place is what the parameters leave of its law; ``optional`` ones may act behind what is reported."""
     raw, reported = place.before, place.after
     if len(raw) < 2 or not reported:
         return Skip("the endpoint does not tell two `top_tokens` with logprobs")
-    asked = _asked(drawn)
-    possible = [law for law in laws(told(raw), asked) if law is not None]
-    fitting = [law for law in possible if _fits(reported, law, asked, drawn)]
+    asked = asked_of(drawn)
+    possible = [law for law in laws(before, asked) if law is not None]
+    fitting = [law for law in possible if fits(reported, law, asked, drawn)]
     if any(law.certain for law in fitting):
         return None
     if fitting or not possible:
         return Skip("what the endpoint tells of the distribution does not say what these parameters leave", inconclusive=True)
     if all(place.other in law.out or (law.whole and place.other not in law.weights) for law in possible):
-        return Violation(f"as token {place.number} one of {_shown(possible[0])}: {_words(asked)}", shorten(drawn.tokens))
-    for part in _parts(asked, optional):
-        if any(law is None or _fits(reported, law, part, drawn) for law in laws(told(raw), part)):
+        return Violation(f"as token {place.number} one of {_shown(possible[0])}: {in_words(asked)}", shorten(drawn.tokens))
+    for part in parts_of(asked, optional):
+        if any(law is None or fits(reported, law, part, drawn) for law in laws(before, part)):
             return Skip(
                 "the endpoint reports logprobs from before these parameters act: they tell nothing of it", inconclusive=True
             )
     return Violation(
-        f"logprobs of token {place.number} with {_words(asked)}: {_shown(possible[0])}",
-        f"{_rounded(reported)}, and without it {_rounded(raw)}",
+        f"logprobs of token {place.number} with {in_words(asked)}: {_shown(possible[0])}",
+        f"{rounded(reported)}, and without it {rounded(raw)}",
     )
 
 
-def _asked(drawn: Observation) -> dict[str, float]:
+def asked_of(drawn: Observation) -> dict[str, float]:
     given = {name: drawn.asked.get(name) for name in ACTIONS}
     return {name: value for name, value in given.items() if is_number(value)}
 
 
-def _fits(reported: Mapping[int, float], law: Law, asked: Mapping[str, float], drawn: Observation) -> bool:
+def fits(reported: Mapping[int, float], law: Law, asked: Mapping[str, float], drawn: Observation) -> bool:
     most = drawn.asked.get("top_n_tokens")
     tolerance = LOGPROB_TOLERANCE / min(1.0, asked.get("temperature", 1.0))
     return agrees(reported, law, tolerance=tolerance, most=most if is_integer(most) else len(reported))
 
 
-def _parts(asked: Mapping[str, float], optional: tuple[str, ...]) -> Iterator[dict[str, float]]:
+def parts_of(asked: Mapping[str, float], optional: tuple[str, ...]) -> Iterator[dict[str, float]]:
     """``asked`` without some of the ``optional`` parameters, at least one."""
     names = [name for name in asked if name in optional]
     for left_out in chain.from_iterable(combinations(names, count) for count in range(1, len(names) + 1)):
         yield {name: value for name, value in asked.items() if name not in left_out}
 
 
-def _words(asked: Mapping[str, float]) -> str:
+def in_words(asked: Mapping[str, float]) -> str:
     return ", ".join(f"`{name}` {value:g}" for name, value in asked.items())
 
 
 def _shown(law: Law) -> str:
-    return _rounded(law.logprobs()) + ("" if law.whole else " (differences)")
+    return rounded(law.logprobs()) + ("" if law.whole else " (differences)")
 
 
-def _rounded(logprobs: Mapping[int, float]) -> str:
+def rounded(logprobs: Mapping[int, float]) -> str:
     return shorten({str(id): round(value, 3) for id, value in logprobs.items()})

@@ -8,6 +8,7 @@ Extremes: a warper driven to its end leaves the greedy tokens, whatever the mode
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from itertools import combinations
 
 from contract_tests import statistics
@@ -135,6 +136,32 @@ def other_seeds_draw_otherwise(group: Group) -> Outcome:
         f"other texts for other seeds (chance of the same: {chance:.1e})",
         f"seeds {shorten(seeds)} both give {shorten(same[0][0].new_text)}",
     )
+
+
+@clause("parameters.seed.differs", of="near-seeds")
+@clause("parameters.seed.high-bits", of="far-seeds")
+def a_bit_of_the_seed_counts(group: Group) -> Outcome:
+    """Pairs of draws, each pair on another prompt, whose seeds lie equally far apart: all give the same text by chance only."""
+    pairs = list(zip(group.members[::2], group.members[1::2], strict=True))
+    if not group.all_generated:
+        return Skip("a seed was refused")
+    if any(one.new_text != other.new_text for one, other in pairs):
+        return None
+    chance = chance_of_repetition(group.members[::2])
+    if chance is None or chance > statistics.ALPHA / LOOKS:
+        return Skip("the texts are too likely: nothing tells whether both seeds are looked at", inconclusive=True)
+    seeds = [member.asked.get("seed") for member in group.members[:2]]
+    return Violation(
+        f"other texts for other seeds (chance of the same: {chance:.1e})",
+        f"seeds {shorten(seeds)}, and {len(pairs) - 1} such pairs more, give the same: {shorten(pairs[0][0].new_text)}",
+    )
+
+
+def chance_of_repetition(draws: Iterable[Observation]) -> float | None:
+    """How likely it is that other seeds draw these texts again, which their logprobs tell; None where they do not."""
+    paths = [draw.path for draw in draws]
+    known = [path for path in paths if path is not None]
+    return math.exp(sum(known)) if len(known) == len(paths) else None
 
 
 # ---------------------------------------------------------------- laws

@@ -5,7 +5,7 @@ A probe knows which requests belong together; what they must look like is for th
 
 from __future__ import annotations
 
-from contract_tests.probes import edges, faults, generated, laws, pairs, parameters, sampling, service, twins
+from contract_tests.probes import edges, faults, generated, laws, pairs, parameters, sampling, service, together, twins
 from contract_tests.probes.run import PROFILES, Probe, Profile, Run
 
 PROBES: tuple[Probe, ...] = (
@@ -22,6 +22,7 @@ PROBES: tuple[Probe, ...] = (
     sampling.send_penalties,
     sampling.send_what_occurred,
     laws.send_laws,
+    together.send_together,
     sampling.send_first_tokens,
     sampling.send_draws,
     sampling.send_best_of,

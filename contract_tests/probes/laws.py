@@ -34,6 +34,8 @@ def send_laws(run: Run) -> None:
     prompts = choose.sample(strategies.PROMPTS, min(PROMPTS_LOOKED_AT, 2 * run.profile.prompts - 1))
     looked_at = [run.ask({"inputs": inputs, "parameters": {**told, "do_sample": False}}) for inputs in prompts]
     still_open, together = set(RELATIONS), set(permutations(ACTIONS, 2))
+    if run.profile.prompts > 1 and not run.lacks("grammar"):
+        together.clear()  # shown where all of a law is told (``together``)
     for greedy in sorted(looked_at, key=_untold)[:PROMPTS_TRIED]:
         settings = [one for one in _settings(greedy, together) if one[0] in still_open | {TOGETHER} and not run.lacks(*one[1])]
         if not settings:

@@ -46,25 +46,37 @@ def send_pairs(run: Run) -> None:
         if not run.lacks("do_sample", "seed"):
             seeded = [{**_long(run), "do_sample": True, "seed": choose.randrange(1, 2**63)} for _ in range(1 + MOST_PAIRS)]
             if run.relate_draws("repeat-seeded", ((ask(each), ask(each)) for each in seeded)):
-                _relate_untold(run, untold, seeded, partial(ask, inputs=repetitive))
+                least = 1 if stream or run.profile.prompts == 1 else len(SHOWN)
+                _relate_untold(run, untold, seeded, partial(ask, inputs=repetitive), least)
         if not run.lacks("return_full_text"):
-            without_prompt, with_prompt = (ask(_greedy(run, return_full_text=full), strategies.MARKED_UP) for full in (False, True))
+            without_prompt, with_prompt = (
+                ask(_greedy(run, return_full_text=full), strategies.MARKED_UP) for full in (False, True)
+            )
             run.compare("full_text", without_prompt, with_prompt)
 
 
 def _relate_untold(
-    run: Run, untold: list[str], seeded: list[dict[str, Any]], ask: Callable[[dict[str, Any]], Observation]
+    run: Run, untold: list[str], seeded: list[dict[str, Any]], ask: Callable[[dict[str, Any]], Observation], least: int
 ) -> None:
     """Draws with all that may be told, each with the same draw without one part of it."""
     told: dict[int, Observation] = {}
 
     def pairs(name: str) -> Iterator[tuple[Observation, Observation]]:
         for place, parameters in enumerate(seeded):
-            told[place] = told.get(place) or ask(parameters)
-            yield ask({**parameters, name: None}), told[place]
+            shown = {**parameters, **run.taken(**SHOWN[place % len(SHOWN)])}
+            told[place] = told.get(place) or ask(shown)
+            yield ask({**shown, name: None}), told[place]
 
     for name in untold:
-        run.relate_draws(f"{name}-drawn", pairs(name))
+        run.relate_draws(f"{name}-drawn", pairs(name), least=least)
+
+
+SHOWN: tuple[dict[str, Any], ...] = (
+    {"temperature": 2, "top_k": 3, "frequency_penalty": 2.0},
+    {"top_p": 0.4, "repetition_penalty": 1.6},
+    {"temperature": 0.3, "typical_p": 0.3, "watermark": True},
+)
+"""What makes another text of nearly every draw, so that it shows where a server takes notice of it only when it is to tell."""
 
 
 @probe("stop", "stop sequences that occur, and one that does not")
@@ -72,7 +84,7 @@ def send_stop_sequences(run: Run) -> None:
     """The stop sequence is taken from what the endpoint itself generates, so that it must occur."""
     if run.lacks("stop"):
         return
-    for inputs, company in zip(strategies.PROMPTS[: min(3, run.profile.prompts)], COMPANY, strict=False):
+    for inputs, company in zip(strategies.PROMPTS[: min(2, run.profile.prompts)], COMPANY, strict=False):
         parameters = {**_greedy(run), "max_new_tokens": 20, **run.taken(**company)}
         base = run.ask({"inputs": inputs, "parameters": parameters})
         for stop in _stops(base):
@@ -86,8 +98,7 @@ def send_stop_sequences(run: Run) -> None:
 
 COMPANY: tuple[dict[str, Any], ...] = (
     {},
-    {"do_sample": True, "seed": 5},
-    {"top_n_tokens": 2, "truncate": 200, "return_full_text": True},
+    {"do_sample": True, "seed": 5, "top_n_tokens": 2, "truncate": 200, "return_full_text": True},
 )
 """What `stop` is sent beside, prompt by prompt: a server may look at it only when it is alone."""
 

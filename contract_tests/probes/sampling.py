@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from contract_tests import statistics, strategies
-from contract_tests.clauses.sampling import COLD, READINGS, SMALL
+from contract_tests.clauses.sampling import COLD, LOOKS, READINGS, SMALL, chance_of_repetition
 from contract_tests.nucleus import entropy_bounds, surely_not_typical
 from contract_tests.observation import ABOVE_ZERO, Observation, numbers
-from contract_tests.probes.run import Run, probe
+from contract_tests.probes.run import NEW_QUERY, Run, probe
 
 
 @probe("extremes", "sampling parameters at their ends")
@@ -24,14 +24,18 @@ def send_extremes(run: Run) -> None:
         "temperature-cold": ("parameters.temperature.cold", {"temperature": COLD}),
     }
     for inputs in strategies.PROMPTS:
-        greedy = run.taken(max_new_tokens=6, details=True, top_n_tokens=5, do_sample=False)
-        base = run.ask({"inputs": inputs, "parameters": greedy})
+        bases: dict[int, Observation] = {}
         for relation, (id, warper) in list(open_extremes.items()):
             if run.lacks(*warper):
                 continue
-            drawn = {**greedy, "do_sample": True, **run.taken(seed=choose.randrange(1, 2**63)), **warper}
-            warped = run.ask({"inputs": inputs, "parameters": drawn})
-            run.compare(relation, base, warped)
+            # the more tokens, the nearer come two of them once, which at no temperature are told apart
+            count = 6 if "temperature" in warper else 12
+            limit = run.taken(max_new_tokens=count)
+            greedy = {**limit, **run.taken(details=True, top_n_tokens=5, do_sample=False)}
+            base = bases[count] = bases.get(count) or run.ask({"inputs": inputs, "parameters": greedy})
+            # as little as can be asked: what holds beside much else is shown elsewhere (together)
+            drawn = {**limit, "do_sample": True, **run.taken(seed=choose.randrange(1, 2**63)), **warper}
+            run.compare(relation, base, run.ask({"inputs": inputs, "parameters": drawn}))
             if run.judged(id):
                 del open_extremes[relation]
         if not open_extremes:
@@ -77,7 +81,7 @@ def send_what_occurred(run: Run) -> None:
     if run.lacks("repetition_penalty", "top_n_tokens", "details", "decoder_input_details"):
         return
     parameters = run.taken(max_new_tokens=1, details=True, top_n_tokens=5, do_sample=False)
-    for visited, inputs in enumerate(strategies.PROMPTS[: run.profile.prompts], 1):
+    for visited, inputs in enumerate(strategies.PROMPTS[: min(3, run.profile.prompts)], 1):
         candidates = (run.ask({"inputs": inputs, "parameters": parameters}).top_tokens or [[]])[0]
         texts = [str(candidate.get("text")) for candidate in candidates]
         prompt = "".join(texts + texts[1:2]) + ". " + inputs  # one of them twice, which is to count once
@@ -116,7 +120,7 @@ def send_first_tokens(run: Run) -> None:
             if mass is None:
                 continue
             parameters = {**told, "max_new_tokens": 1, "do_sample": True, name: mass}
-            seeds = [choose.randrange(1, 2**63) for _ in range(run.profile.first_tokens)]
+            seeds = [choose.randrange(1, 2**63) for _ in range((run.profile.first_tokens + 1) // 2)]
             drawn = [run.ask({"inputs": inputs, "parameters": {**parameters, "seed": seed}}) for seed in seeds]
             run.evidence.relate(f"first-{name}", (base, *drawn))
             break
@@ -178,8 +182,16 @@ def _telling_typical_p(law: list[float]) -> float | None:
     return best if out[best] > 0.15 else None
 
 
-NEAR_SEEDS = (0, 1, 2**16)
-"""Seeds that differ in one bit, which a server may lose; not above the 32 bits that a generator in use may keep of them."""
+APART = (1, 2**31 * 5**9 * 63)
+"""How far apart seeds lie, so that a server shows that counts a few of their bits or digits only, or all but the last.
+
+The second is a multiple of many numbers by which a seed may be divided, and none of 2**32: a generator in use may keep 32 bits.
+"""
+
+HIGHEST = 2**63
+"""The highest of 64 bits."""
+
+FAR = "parameters.seed.high-bits"
 
 
 @probe("draws", "draws with several seeds")
@@ -189,26 +201,45 @@ def send_draws(run: Run) -> None:
     choose = run.random("draws")
     parameters = run.taken(max_new_tokens=40, details=True, top_n_tokens=5)
     every: list[Observation] = []
+    pairs: dict[int, list[Observation]] = {apart: [] for apart in (*APART, HIGHEST)}
     convention: tuple[Observation, ...] = ()
     for visited, inputs in enumerate(choose.sample(strategies.PROMPTS, len(strategies.PROMPTS)), 1):
         greedy = run.ask({"inputs": inputs, "parameters": {**parameters, "do_sample": False}})
         base = choose.randrange(1, 2**62)
-        seeds = [*(base + apart for apart in NEAR_SEEDS), *(choose.randrange(1, 2**63) for _ in range(run.profile.seeds))]
-        seeds = seeds[: run.profile.seeds]
-        drawn = [run.ask({"inputs": inputs, "parameters": {**parameters, "do_sample": True, "seed": seed}}) for seed in seeds]
+        sampled = {**parameters, "do_sample": True}
+        drawn = [
+            run.ask({"inputs": inputs, "parameters": {**sampled, "seed": base + apart}})
+            for apart in (0, *APART)[: run.profile.seeds]
+        ]
         run.evidence.relate("draws", (greedy, *drawn))
-        every += drawn
+        if run.profile.seeds > len(APART) and FAR in run.evidence.tallies:
+            far = {"inputs": inputs, "parameters": {**sampled, "seed": base + HIGHEST}}
+            drawn.append(run.ask(far, about=FAR, headers=NEW_QUERY))
+        for apart, other in zip(pairs, drawn[1:], strict=False):
+            pairs[apart] += (drawn[0], other)
+        every += [draw for draw in drawn if draw.generated]
         if not run.lacks("temperature") and run.profile.prompts > 1:
             warm = {**parameters, "do_sample": True, "temperature": TEMPERATURES[visited % 2]}
-            every += [run.ask({"inputs": inputs, "parameters": {**warm, "seed": seed + 2}}) for seed in seeds[:3]]
+            every += [run.ask({"inputs": inputs, "parameters": {**warm, "seed": base + 2 + place}}) for place in range(3)]
         convention = convention or (greedy, _ask_top_k_one(run, inputs))
         if (
             visited >= run.profile.seeds // 2
             and run.judged("parameters.seed.differs")
             and run.judged("parameters.do_sample.samples")
+            and all(_parts(some) for some in pairs.values())
         ):
             break
+    for apart, some in pairs.items():
+        if some:
+            run.evidence.relate("far-seeds" if apart == HIGHEST else "near-seeds", some)
     run.evidence.relate("all-draws", (*convention, *every))
+
+
+def _parts(pairs: list[Observation]) -> bool:
+    """Whether one of these pairs parts or was refused, or all together are too unlikely to be the same by chance."""
+    texts = [draw.new_text if draw.generated else object() for draw in pairs]
+    chance = chance_of_repetition(pairs[::2])
+    return not pairs or texts[::2] != texts[1::2] or (chance is not None and chance < statistics.ALPHA / LOOKS)
 
 
 @probe("best_of", "the best of two, and the prompt's own tokens")
@@ -267,13 +298,3 @@ def send_grammars(run: Run) -> None:
         for stream in (False, True):
             parameters = run.taken(max_new_tokens=96, details=True, do_sample=False, grammar=grammar)
             run.ask({"inputs": strategies.PROMPTS[0], "parameters": parameters, "stream": stream})
-    if run.lacks("stop"):
-        return
-    for place, (text, stop) in enumerate(FORCED_STOPS[: run.profile.prompts - 1]):
-        parameters = run.taken(max_new_tokens=32, details=True, do_sample=False, stop=[stop])
-        forced = {**parameters, "grammar": {"type": "regex", "value": text}}
-        run.ask({"inputs": strategies.PROMPTS[0], "parameters": forced, "stream": place % 2 == 1})
-
-
-FORCED_STOPS = (("coffee\ntea and milk", "\n"), ("un caf\u00e9 noir", "\u00e9"))
-"""A text that a grammar forces, and a stop sequence in it that models seldom write by themselves."""

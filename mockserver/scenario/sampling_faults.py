@@ -35,6 +35,10 @@ def _any_seed() -> Hooks:
     return _seed_reported(lambda request: {"seed": next(seeds)} if request.parameters.seed is not None else {})
 
 
+def _seed_cut(below: int) -> Hooks:
+    return _seed_reported(lambda request: {} if request.parameters.seed is None else {"seed": request.parameters.seed % below})
+
+
 def _never_the_same() -> Hooks:
     """Greedy requests are drawn, and nobody is told."""
     seeds = count(1)
@@ -111,6 +115,24 @@ SAMPLING_FAULTS: tuple[Fault, ...] = (
         _seed_reported(lambda request: {"seed": 7} if request.parameters.seed is not None else {}),
     ),
     fault(
+        "seed-of-16-bits",
+        "parameters.seed.differs",
+        "Keeps 16 bits of a seed, and reports the one sent.",
+        _seed_cut(2**16),
+    ),
+    fault(
+        "seed-of-63-bits",
+        "parameters.seed.high-bits",
+        "Loses the highest bit of a seed, and reports the one sent.",
+        _seed_cut(2**63),
+    ),
+    fault(
+        "seed-not-with-grammar",
+        "parameters.seed.repeats",
+        "Takes no notice of `seed` beside `grammar`.",
+        _seed_reported(lambda request: {"seed": None} if request.parameters.grammar else {}),
+    ),
+    fault(
         "temperature-ignored",
         "parameters.temperature.scales",
         "Samples, at temperature 1 always.",
@@ -127,6 +149,18 @@ SAMPLING_FAULTS: tuple[Fault, ...] = (
         "parameters.together",
         "Takes no notice of `temperature` beside `top_k`.",
         parameters(lambda request: {"temperature": None} if request.parameters.top_k else {}),
+    ),
+    fault(
+        "repetition-penalty-not-with-another",
+        "parameters.together",
+        "Takes no notice of `repetition_penalty` beside `frequency_penalty`.",
+        parameters(lambda request: {"repetition_penalty": None} if request.parameters.frequency_penalty else {}),
+    ),
+    fault(
+        "watermark-not-with-others",
+        "parameters.together",
+        "Takes no notice of `watermark` beside `temperature`.",
+        parameters(lambda request: {"watermark": None} if request.parameters.temperature else {}),
     ),
     fault(
         "top-k-ignored",
