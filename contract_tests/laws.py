@@ -29,6 +29,8 @@ class Law:
     most: float = 0.0
     out: frozenset[int] = frozenset()
     certain: bool = True
+    untold: int = LARGEST_VOCABULARY
+    """how many tokens there are at most that are not told"""
 
     @property
     def whole(self) -> bool:
@@ -70,7 +72,7 @@ def temper(law: Law, temperature: float) -> Law | None:
         return None
     last = min(law.weights.values())
     steep = (law.least * last ** (power - 1), law.most * last ** (power - 1))
-    spread = tuple(LARGEST_VOCABULARY * (mass / LARGEST_VOCABULARY) ** power if mass else 0.0 for mass in (law.least, law.most))
+    spread = tuple(law.untold * (mass / law.untold) ** power if mass else 0.0 for mass in (law.least, law.most))
     least, most = (spread[0], steep[1]) if power >= 1 else (steep[0], spread[1])
     return replace(law, weights=weights, least=least, most=most)
 
@@ -81,7 +83,10 @@ def keep_top_k(law: Law, k: int) -> Law:
     if not law.certain:
         return law
     if k >= len(weights):
-        return law if law.whole else replace(law, least=0.0)  # reaches into the tail: all that are told stay, with some of it
+        # reaches into the tail: all that are told stay, with some of it, and as many again that tie with the last of those
+        untold = min(law.untold, 2 * k - len(weights))
+        most = min(law.most, untold * min(law.weights.values(), default=0.0))
+        return law if law.whole else replace(law, least=0.0, most=most, untold=untold)
     near = _ties(weights, k)
     return law.at_most(near) if len(near) > k else law.only(near)
 
@@ -193,13 +198,21 @@ def agrees(reported: Mapping[int, float], law: Law, *, tolerance: float, most: i
     if not law.out.isdisjoint(left):
         return False
     shared = [id for id in expected if id in (reported if law.certain else left)]
-    if law.certain and len(shared) < 2:
+    if law.certain and (len(shared) < 2 or _weighs_otherwise(reported, law, tolerance)):
         return False
     return all(
         abs((reported[shared[0]] - reported[id]) - (expected[shared[0]] - expected[id]))
         <= tolerance + 0.01 * (expected[shared[0]] - expected[id])
         for id in shared
     )
+
+
+def _weighs_otherwise(reported: Mapping[int, float], law: Law, tolerance: float) -> bool:
+    """Whether the likeliest has another share of the whole than any tail within its bounds leaves it."""
+    id, weight = next(iter(law.weights.items()))
+    total = sum(law.weights.values())
+    low, high = (math.log(weight / (total + tail)) for tail in (law.most, law.least))
+    return id in reported and not low - tolerance <= reported[id] <= high + tolerance
 
 
 NOTHING = -20.0

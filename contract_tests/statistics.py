@@ -197,8 +197,8 @@ PARTS = (0.9, 0.3)
 """Shares of the pairs that part, of servers that do not draw the same again; seven tokens of ten do not yet part."""
 
 
-ENOUGH = -math.log(ALPHA / 4)
-"""Evidence at which pairs part too often: one clause judges up to four series of them, among which ``ALPHA`` is divided."""
+ENOUGH = -math.log(ALPHA / 8)
+"""Evidence at which pairs part too often: one clause judges up to eight series of them, among which ``ALPHA`` is divided."""
 
 
 def log_e_of_partings(places: Sequence[int | None]) -> float:

@@ -124,6 +124,28 @@ def movers_move_together(group: Group) -> Outcome:
     return None if judged else Skip("what these parameters do by themselves is too little to tell", inconclusive=True)
 
 
+@clause("parameters.together", of="law-mild")
+def other_values_move_as_well(group: Group) -> Outcome:
+    """Greedy, with a penalty, and with other values of it beside the same: where one value moves the logits, so do they."""
+    bare, moved, *others = group.members
+    raw, law = whole_law(bare), whole_law(moved)
+    if raw is None or law is None:
+        return NOT_WHOLE
+    if _apart(raw, law) <= CLEAR:
+        return Skip("what this penalty does by itself is too little to tell", inconclusive=True)
+    occurred = {token.get("id") for token in objects(bare.detail("prefill"))}
+    told = [(other, left) for other in others if (left := whole_law(other)) is not None]
+    for other, left in told:
+        divisor = other.asked.get("repetition_penalty")
+        if _apart(raw, left) <= UNMOVED and (not is_number(divisor) or divides_surely(raw, occurred, divisor)):
+            return Violation(f"{_mover(other)}: other logprobs than without, as with {_mover(moved)}", rounded(left.logprobs()))
+    return None if told else NOT_WHOLE
+
+
+UNMOVED = 0.002
+"""Nats by which logprobs differ that were told to three decimals."""
+
+
 def _apart(one: Law, other: Law) -> float:
     """How far the logprob of a token differs at most, in nats."""
     left, right = one.logprobs(), other.logprobs()

@@ -77,6 +77,8 @@ def _settings(greedy: Observation, together: set[tuple[str, str]]) -> Iterator[t
         yield "law-temperature", {"temperature": temperature}
     for k in (2, 3, 4):
         yield "law-top_k", {"top_k": k}
+    # the likeliest of many, which a high temperature makes nearly as likely as each other
+    yield "law-top_k", {"top_k": 12, "temperature": 3.0}
     law = sorted((math.exp(value) for value in first_candidates(greedy).values()), reverse=True)
     for mass in _between(law)[1:3]:
         yield "law-top_p", {"top_p": mass}

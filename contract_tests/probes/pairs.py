@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -40,14 +40,17 @@ def send_pairs(run: Run) -> None:
             if not run.lacks(name):
                 run.evidence.relate(name, (without, again, ask(_long(run, **{name: value}), repetitive)))
         untold = [name for name in ("top_n_tokens", "details") if not run.lacks(name)]
-        told = ask(_long(run), repetitive)
+        penalized = _long(run, **({"frequency_penalty": 2.0} if stream else {"repetition_penalty": 1.9}))
+        tale = strategies.PROMPTS[2 if stream else 1]
+        told = ask(penalized, tale)
         for name in untold:
-            run.compare(name, ask({**_long(run), name: None}, repetitive), told)
+            run.compare(name, ask({**penalized, name: None}, tale), told)
         if not run.lacks("do_sample", "seed"):
             seeded = [{**_long(run), "do_sample": True, "seed": choose.randrange(1, 2**63)} for _ in range(1 + MOST_PAIRS)]
             if run.relate_draws("repeat-seeded", ((ask(each), ask(each)) for each in seeded)):
-                least = 1 if stream or run.profile.prompts == 1 else len(SHOWN)
-                _relate_untold(run, untold, seeded, partial(ask, inputs=repetitive), least)
+                for shown in SHOWN[: 1 if stream else run.profile.prompts]:
+                    drawn = ({**each, **run.taken(**shown)} for each in seeded)
+                    _relate_untold(run, untold, drawn, partial(ask, inputs=tale))
         if not run.lacks("return_full_text"):
             without_prompt, with_prompt = (
                 ask(_greedy(run, return_full_text=full), strategies.MARKED_UP) for full in (False, True)
@@ -56,24 +59,24 @@ def send_pairs(run: Run) -> None:
 
 
 def _relate_untold(
-    run: Run, untold: list[str], seeded: list[dict[str, Any]], ask: Callable[[dict[str, Any]], Observation], least: int
+    run: Run, untold: list[str], drawn: Iterable[dict[str, Any]], ask: Callable[[dict[str, Any]], Observation]
 ) -> None:
     """Draws with all that may be told, each with the same draw without one part of it."""
+    asked = list(drawn)
     told: dict[int, Observation] = {}
 
     def pairs(name: str) -> Iterator[tuple[Observation, Observation]]:
-        for place, parameters in enumerate(seeded):
-            shown = {**parameters, **run.taken(**SHOWN[place % len(SHOWN)])}
-            told[place] = told.get(place) or ask(shown)
-            yield ask({**shown, name: None}), told[place]
+        for place, parameters in enumerate(asked):
+            told[place] = told.get(place) or ask(parameters)
+            yield ask({**parameters, name: None}), told[place]
 
     for name in untold:
-        run.relate_draws(f"{name}-drawn", pairs(name), least=least)
+        run.relate_draws(f"{name}-drawn", pairs(name))
 
 
 SHOWN: tuple[dict[str, Any], ...] = (
-    {"temperature": 2, "top_k": 3, "frequency_penalty": 2.0},
-    {"top_p": 0.4, "repetition_penalty": 1.6},
+    {"top_k": 3, "frequency_penalty": 2.0},
+    {"top_p": 0.6, "repetition_penalty": 1.9},
     {"temperature": 0.3, "typical_p": 0.3, "watermark": True},
 )
 """What makes another text of nearly every draw, so that it shows where a server takes notice of it only when it is to tell."""

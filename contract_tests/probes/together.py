@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, combinations, cycle, islice, permutations, product
+from itertools import chain, combinations, count, cycle, islice, permutations, product
 from typing import Any
 
 from contract_tests import strategies
@@ -35,6 +35,9 @@ BESIDES: dict[str, Any] = {"stop": NEVER, "return_full_text": True}
 
 PENALTIES: tuple[dict[str, Any], ...] = ({"repetition_penalty": 1.9}, {"frequency_penalty": 2.0})
 MOVERS = (*PENALTIES, {"watermark": True})
+
+MILD: tuple[dict[str, Any], ...] = ({"repetition_penalty": 0.7}, {"repetition_penalty": 2}, {"frequency_penalty": 0.75})
+"""Of another part of their ranges, or whole numbers."""
 
 VALUES: dict[str, tuple[float, ...]] = {
     "temperature": (0.25, 0.6, 1.3, 2, 0.8),
@@ -69,7 +72,8 @@ def _send_laws(run: Run) -> None:
     for greedy, warpers, company in _covering((flattest[0], flattest[0], foreign), names):
         drawn = _asking(run, greedy.asked.inputs, do_sample=True, **warpers, **company, **BESIDES)
         run.evidence.relate("law-whole", (greedy, drawn, *convention))
-    _send_penalties(run, foreign, convention[1:])
+    for other in (strategies.PROMPTS[4], FOREIGN + inputs):
+        _send_penalties(run, other, convention[1:])
     _send_movers(run, flattest, convention)
 
 
@@ -128,21 +132,21 @@ def _shows(setting: Setting, told: Sequence[str], company: int) -> set[tuple[obj
 def _telling(law: Law, names: Sequence[str]) -> dict[Setting, list[str]]:
     """Two or three parameters with their values, and which of them show."""
     found: dict[Setting, list[str]] = {}
-    for count in (2, 3):
-        for chosen in combinations(names, count):
-            for values in product(*(VALUES[name][:: count - 1] for name in chosen)):
+    for most in (2, 3):
+        for chosen in combinations(names, most):
+            for values in product(*(VALUES[name][:: most - 1] for name in chosen)):
                 setting = dict(zip(chosen, values, strict=True))
                 found[tuple(setting.items())] = [name for name in chosen if tells(law, setting, name)]
     return found
 
 
-def _send_penalties(run: Run, greedy: Observation, one_left: Sequence[Observation]) -> None:
+def _send_penalties(run: Run, inputs: str, one_left: Sequence[Observation]) -> None:
     """Several letters, so that each penalty has generated ones to act on."""
     several = {"max_new_tokens": 12, "grammar": {"type": "regex", "value": "([A-E] ){16}"}}
-    plain = _asking(run, greedy.asked.inputs, do_sample=False, **several)
+    plain = _asking(run, inputs, do_sample=False, **several)
     for penalty in PENALTIES:
         if one_left and not run.lacks(*penalty):
-            penalized = _asking(run, greedy.asked.inputs, do_sample=False, **several, **penalty)
+            penalized = _asking(run, inputs, do_sample=False, **several, **penalty)
             run.evidence.relate(f"penalty-{next(iter(penalty))}", (plain, penalized, one_left[0]))
 
 
@@ -153,11 +157,19 @@ def _send_movers(run: Run, flattest: Sequence[Observation], convention: list[Obs
     for greedy in flattest[:PROMPTS_TRIED]:
         inputs = _occurring(greedy) + "\n" + greedy.asked.inputs
         bare = _asking(run, inputs, do_sample=False, max_new_tokens=1, decoder_input_details=True)
-        moved = [_asking(run, inputs, do_sample=False, max_new_tokens=1, **mover) for mover in movers]
+        moved = [_asking(run, inputs, do_sample=False, max_new_tokens=24, **mover) for mover in movers]
         if greedy is flattest[0]:
             for one, other in combinations(range(len(movers)), 2):
                 both = _asking(run, inputs, do_sample=False, max_new_tokens=1, **movers[one], **movers[other])
                 run.evidence.relate("law-movers", (bare, moved[one], moved[other], both))
+        for alone in moved if greedy is flattest[0] else ():
+            mild = [
+                _asking(run, inputs, do_sample=False, max_new_tokens=1, **other)
+                for other in MILD
+                if alone.asked.get(next(iter(other)))
+            ]
+            if mild:
+                run.evidence.relate("law-mild", (bare, alone, *mild))
         for place, name in list(still_open):
             setting = _telling_all(bare, moved[place], run.taken(temperature=0, **{name: 0}))
             if setting:
@@ -194,7 +206,7 @@ def _telling_all(bare: Observation, moved: Observation, names: Iterable[str]) ->
     return next((setting for setting in settings if tells_each(raw, law, setting)), None)
 
 
-MASSES = (0.85, 0.4, 0.6, 0.15, 0.7, 0.93, 0.25, 0.5)
+MASSES = (0.93, 0.85, 0.4, 0.6, 0.15, 0.7, 0.25, 0.5)
 MOVED_VALUES = {"temperature": (2, 1.5, 3, 0.5, 1.2, 2.5), "top_k": (2, 3, 4), "top_p": MASSES, "typical_p": MASSES}
 """A law behind letters that occurred is peaked: at a high temperature more of it shows."""
 
@@ -230,25 +242,24 @@ def _send_everything(run: Run) -> None:
     short, long = strategies.PROMPTS[4], FOREIGN + strategies.PROMPTS[0]
     limit = {"max_new_tokens": 32}
     (text, stop), (other, other_stop) = FORCED
-    ask(long, text, {**limit, **prefill, "stop": [stop], "seed": choose.randrange(1, 2**63)})
+    ask(short, text, {**limit, **prefill, "stop": [stop], "seed": choose.randrange(1, 2**63)})
     # nothing but `do_sample` makes this one a draw
     undistorted = dict.fromkeys(ACTIONS)
-    ask(short, other, {**limit, **undistorted, "stop": [other_stop], "seed": choose.randrange(1, 2**63)}, stream=True)
+    ask(long, other, {**limit, **undistorted, "stop": [other_stop], "seed": choose.randrange(1, 2**63)}, stream=True)
     if run.profile.prompts > 1:
         ask(long, text, {**limit, **prefill, "stop": [stop], "best_of": 2})
-    for more in ({}, {"best_of": 2})[: run.profile.prompts]:
-        if run.lacks("seed", *more):
+    kinds = ((strategies.PROMPTS[0], 16, SEEDS[0]), (long, 4, SEEDS[1]))
+    for more, (inputs, most, seeds) in product(({}, {"best_of": 2}), kinds):
+        if run.lacks("seed", *more) or (more and run.profile.prompts == 1):
             continue
-        common = {**more, **prefill, "stop": NEVER}
-        asked = cycle(((strategies.PROMPTS[0], 16), (long, 4)))
-        draws = (
-            ask(inputs, ANY_LETTERS, {**common, "max_new_tokens": most, "seed": choose.randrange(1, 2**63)})
-            for inputs, most in asked
-        )
+        seeded = {**more, **prefill, "stop": NEVER, "max_new_tokens": most}
+        draws = (ask(inputs, ANY_LETTERS, {**seeded, "seed": choose.choice(seeds)}) for _ in count())
         first = next(draws)
         if first.generated:  # else it does not take a seed beside `best_of`
-            twice = ((draw, run.send(draw.case)) for draw in chain([first], draws))
-            run.relate_draws("repeat-seeded", twice, least=min(2, run.profile.prompts))
+            run.relate_draws("repeat-seeded", ((draw, run.send(draw.case)) for draw in chain([first], draws)))
 
+
+SEEDS = (range(2**62 + 1, 2**63, 2), range(2, 2**32, 2))
+"""Large and odd ones, small and even ones: a server may know one kind only."""
 
 ANY_LETTERS = "[a-p]{64}"

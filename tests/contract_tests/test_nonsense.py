@@ -152,7 +152,7 @@ def exchanges(draw: st.DrawFn, stream: bool) -> Exchange:
 
 RELATIONS = sorted({relation for clause in REGISTRY.values() for relation in clause.judges} - {"one"})
 THREE = ("repetition_penalty", "frequency_penalty", "law-", "penalty-", "penalties-repetition_penalty", "draws", "first-", "fresh-")
-FOUR = ("penalties-frequency_penalty",)
+FOUR = ("penalties-frequency_penalty", "law-mov")
 """Relations of more than two members, by their beginnings."""
 
 
