@@ -73,7 +73,7 @@ def _settings(greedy: Observation, together: set[tuple[str, str]]) -> Iterator[t
 
     ``together`` holds (dropped, beside): which parameter beside which other one is still to be told apart from its absence.
     """
-    for temperature in (2.0, 0.5, 0.1):
+    for temperature in (2.0, 0.2):
         yield "law-temperature", {"temperature": temperature}
     for k in (2, 3, 4):
         yield "law-top_k", {"top_k": k}

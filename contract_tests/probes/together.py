@@ -250,7 +250,7 @@ def _send_everything(run: Run) -> None:
         ask(long, text, {**limit, **prefill, "stop": [stop], "best_of": 2})
     kinds = ((strategies.PROMPTS[0], 16, SEEDS[0]), (long, 4, SEEDS[1]))
     for more, (inputs, most, seeds) in product(({}, {"best_of": 2}), kinds):
-        if run.lacks("seed", *more) or (more and run.profile.prompts == 1):
+        if run.lacks("seed", *more) or ((more or inputs == long) and run.profile.prompts == 1):
             continue
         seeded = {**more, **prefill, "stop": NEVER, "max_new_tokens": most}
         draws = (ask(inputs, ANY_LETTERS, {**seeded, "seed": choose.choice(seeds)}) for _ in count())
