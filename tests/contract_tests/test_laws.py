@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract_tests.laws import Law, agrees, keep_top_k, keep_top_p, keep_typical, laws, tells, temper, told
+from contract_tests.laws import (
+    Law,
+    agrees,
+    keep_top_k,
+    keep_top_p,
+    keep_typical,
+    laws,
+    moved_laws,
+    tells,
+    tells_each,
+    temper,
+    told,
+)
 
 FOUR = Law({1: 0.4, 2: 0.3, 3: 0.2, 4: 0.1})
 
@@ -21,6 +33,15 @@ def kept(law: Law | None) -> list[int]:
 
 def test_top_k_keeps_the_heaviest() -> None:
     assert [1, 2] == kept(keep_top_k(FOUR, 2))
+
+
+def test_top_k_over_what_is_told_bounds_what_is_not() -> None:
+    """Five of twelve carry a good part of them, whoever the other seven are, and next to nothing of a vocabulary."""
+    raw = told({id: math.log(0.01) for id in range(5)})
+    law = keep_top_k(raw, 12)
+
+    assert agrees({id: math.log(1 / 12) for id in range(5)}, law, tolerance=0.05, most=5)
+    assert not agrees({id: math.log(0.01) for id in range(5)}, law, tolerance=0.05, most=5)
 
 
 def test_top_p_keeps_the_token_that_reaches_it() -> None:
@@ -116,6 +137,25 @@ def test_the_law_of_a_right_server_is_one_of_those(weights: list[float], setting
         tolerance = 0.05 / min(1.0, settings.get("temperature", 1.0))
 
         assert None in possible or any(agrees(reported, law, tolerance=tolerance, most=VISIBLE) for law in possible if law)
+
+
+def test_what_divides_and_what_adds_acts_anywhere_among_the_others() -> None:
+    """Logits 2 and 0, of which the first is halved, or a half is taken from it; then at temperature 2, or before."""
+    bare = Law({1: math.exp(2.0), 2: 1.0})
+    asked = {"temperature": 2.0}
+    for moved, right in ((1.0, {0.5}), (1.5, {0.75, 0.5})):
+        possible = moved_laws(bare, Law({1: math.exp(moved), 2: 1.0}), asked)
+        gaps = {round(math.log(law.weights[1] / law.weights[2]), 6) for law in possible if law}
+
+        assert right <= gaps
+
+
+def test_each_of_several_shows_or_does_not() -> None:
+    moved = Law({3: 0.6, 4: 0.3, 2: 0.07, 1: 0.03})
+
+    assert tells_each(FOUR, moved, {"temperature": 3.0})
+    assert not tells_each(FOUR, moved, {"temperature": 1.01})
+    assert not tells_each(FOUR, FOUR, {"temperature": 3.0})
 
 
 @pytest.mark.parametrize("logprobs", [{}, {1: -1e30, 2: -1e30}, {1: -0.1}, {1: 0.0, 2: 0.0, 3: 0.0}], ids=str)

@@ -184,6 +184,18 @@ def test_equal_draws_of_an_unlikely_text_are_a_violation_with_the_chance_stated(
     assert "1.1e-07" in outcome.expected
 
 
+@pytest.mark.parametrize(
+    ("id", "relation"), [("parameters.seed.differs", "near-seeds"), ("parameters.seed.high-bits", "far-seeds")]
+)
+def test_seeds_that_give_the_same_on_several_prompts_are_found(id: str, relation: str) -> None:
+    """Each text by itself would be likely enough to be drawn again."""
+    pairs = [path(-2.5, text, seed=seed) for text in ("one", "two") for seed in (1, 2)]
+
+    assert isinstance(verdict(id, relation, *pairs), Violation)
+    assert getattr(verdict(id, relation, *pairs[:2]), "inconclusive", False)
+    assert verdict(id, relation, *pairs[:2], pairs[2], path(-2.5, "other", seed=2)) is None
+
+
 def test_equal_draws_of_a_likely_text_are_inconclusive() -> None:
     drawn = [path(-0.1, "same", seed=seed) for seed in (1, 2, 3)]
 
