@@ -22,6 +22,7 @@ FILTERS = ("top_k", "top_p", "typical_p")
 @clause("parameters.top_p.keeps", of="law-top_p")
 @clause("parameters.typical_p.keeps", of="law-typical_p")
 @clause("parameters.together", of="law-together")
+@clause("parameters.together", of="law-many")
 def reported_law_is_the_one_asked_for(group: Group) -> Outcome:
     """Greedy, then drawn with sampling parameters: each place behind the same tokens. The others tell the convention.
 

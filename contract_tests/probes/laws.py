@@ -53,7 +53,7 @@ def send_laws(run: Run) -> None:
 ENDS = ({"top_k": 1}, {"top_p": 0.01}, {"typical_p": 0.01})
 """Parameters at the end where they leave one token: what logprob it has tells whether they act before it is reported."""
 
-RELATIONS = ("law-temperature", "law-top_k", "law-top_p", "law-typical_p")
+RELATIONS = ("law-temperature", "law-top_k", "law-many", "law-top_p", "law-typical_p")
 """What is asked on one prompt after the other until it could be judged."""
 
 TOGETHER = "law-together"
@@ -78,7 +78,7 @@ def _settings(greedy: Observation, together: set[tuple[str, str]]) -> Iterator[t
     for k in (2, 3, 4):
         yield "law-top_k", {"top_k": k}
     # the likeliest of many, which a high temperature makes nearly as likely as each other
-    yield "law-top_k", {"top_k": 12, "temperature": 3.0}
+    yield "law-many", {"top_k": 12, "temperature": 3.0}
     law = sorted((math.exp(value) for value in first_candidates(greedy).values()), reverse=True)
     for mass in _between(law)[1:3]:
         yield "law-top_p", {"top_p": mass}
