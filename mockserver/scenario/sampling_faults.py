@@ -30,9 +30,14 @@ def _seed_reported(change: Callable[[Request], Json]) -> Hooks:
     )
 
 
-def _any_seed() -> Hooks:
+def _any_seed(beside: str = "seed") -> Hooks:
     seeds = count(1)
-    return _seed_reported(lambda request: {"seed": next(seeds)} if request.parameters.seed is not None else {})
+
+    def change(request: Request) -> Json:
+        given = request.parameters.seed is not None and getattr(request.parameters, beside) is not None
+        return {"seed": next(seeds)} if given else {}
+
+    return _seed_reported(change)
 
 
 def _seed_cut(below: int) -> Hooks:
@@ -130,7 +135,7 @@ SAMPLING_FAULTS: tuple[Fault, ...] = (
         "seed-not-with-grammar",
         "parameters.seed.repeats",
         "Takes no notice of `seed` beside `grammar`.",
-        _seed_reported(lambda request: {"seed": None} if request.parameters.grammar else {}),
+        lambda: _any_seed(beside="grammar"),
     ),
     fault(
         "temperature-ignored",

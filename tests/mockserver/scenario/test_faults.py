@@ -22,6 +22,7 @@ Ask = Callable[..., TestResponse]
 PROMPT = "The sea was"
 FEW: dict[str, Any] = {"max_new_tokens": 12, "details": True}
 DRAWN: dict[str, Any] = {**FEW, "do_sample": True, "temperature": 2.0, "seed": 5}
+RULED = {**DRAWN, "max_new_tokens": 20, "grammar": {"type": "regex", "value": "[a-z]{60}"}}
 NAMES = [fault.name for fault in FAULTS]
 
 
@@ -162,6 +163,13 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "seed-ignored": lambda d: (
         d.details(**DRAWN)["tokens"] != d.details(**DRAWN)["tokens"] and d.details(**DRAWN)["seed"] == DRAWN["seed"]
     ),
+    "seed-of-16-bits": lambda d: d.same(DRAWN, {**DRAWN, "seed": DRAWN["seed"] + 2**16}),
+    "seed-of-63-bits": lambda d: d.same(DRAWN, {**DRAWN, "seed": DRAWN["seed"] + 2**63}),
+    "seed-not-with-grammar": lambda d: d.details(**RULED)["tokens"] != d.details(**RULED)["tokens"],
+    "repetition-penalty-not-with-another": lambda d: d.same(
+        {**DRAWN, "frequency_penalty": 1.0}, {**DRAWN, "frequency_penalty": 1.0, "repetition_penalty": 3.0}
+    ),
+    "watermark-not-with-others": lambda d: d.same(DRAWN, {**DRAWN, "watermark": True}),
     "seed-constant": lambda d: d.same(DRAWN, {**DRAWN, "seed": 6}) and d.details(**{**DRAWN, "seed": 6})["seed"] == 6,
     "stop-ignored": lambda d: d.details(**d.stopping()) == d.right_details(),
     "stop-inside-token-missed": lambda d: (
