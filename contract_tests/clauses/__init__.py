@@ -15,6 +15,7 @@ from contract_tests.clauses import (  # noqa: F401 (they register)
     details,
     edges,
     errors,
+    forced,
     grammar,
     headers,
     laws,

@@ -49,6 +49,7 @@ def _sequence(value: Any) -> Violation | None:
             if value["generated_tokens"] == len(tokens) and is_integer(value["generated_tokens"])
             else Violation(f"`generated_tokens` {len(tokens)} in a sequence", shorten(value["generated_tokens"]))
         )
+        or _seed(value.get("seed"))
     )
 
 
@@ -196,9 +197,12 @@ def seed_is_an_integer_or_null(seen: Observation) -> Outcome:
     value = seen.detail("seed")
     if not seen.generated or seen.details is None or value is MISSING:
         return NOT_MINE
-    return (
-        None if value is None or (is_integer(value) and value >= 0) else Violation("`seed`, an integer or null", shorten(value))
-    )
+    return _seed(value)
+
+
+def _seed(value: Any) -> Violation | None:
+    good = value is None or (is_integer(value) and value >= 0)
+    return None if good else Violation("`seed`, an integer or null", shorten(value))
 
 
 @clause("details.seed.given")

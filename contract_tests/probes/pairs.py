@@ -152,7 +152,7 @@ def _late(words: list[str]) -> str:
 def send_truncated(run: Run) -> None:
     if run.lacks("truncate"):
         return
-    inputs = " ".join(strategies.PROMPTS)
+    inputs = " ".join(strategies.PROMPTS * 3)  # longer than what is asked elsewhere
     parameters = {**_greedy(run), "max_new_tokens": 3}
     for size in (1, 5, 20, 4000) if run.profile.prompts > 1 else (1, 20):
         drawn = {"do_sample": True} if size == 5 and not run.lacks("do_sample") else {}

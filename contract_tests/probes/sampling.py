@@ -9,6 +9,7 @@ from contract_tests import statistics, strategies
 from contract_tests.clauses.sampling import COLD, LOOKS, READINGS, SMALL, chance_of_repetition
 from contract_tests.nucleus import entropy_bounds, surely_not_typical
 from contract_tests.observation import ABOVE_ZERO, Observation, numbers
+from contract_tests.probes.forced import send_forced
 from contract_tests.probes.run import NEW_QUERY, Run, probe
 
 
@@ -54,11 +55,13 @@ WEAK = 1.05
 @probe("penalties", "penalties on text that repeats")
 def send_penalties(run: Run) -> None:
     strong = {"repetition_penalty": 1.5, "frequency_penalty": 2.0}
+    first: tuple[Observation, ...] = ()
     for inputs in (*strategies.REPETITIVE, *strategies.PROMPTS):
         greedy = run.taken(max_new_tokens=32, details=True, top_n_tokens=5, do_sample=False)
         told = greedy | run.taken(decoder_input_details=True)  # the prompt's own tokens have occurred too
         base = run.ask({"inputs": inputs, "parameters": told})
         top_k_one = _ask_top_k_one(run, inputs)
+        first = first or (base, top_k_one)
         for name, value in strong.items():
             if run.lacks(name) or run.judged(f"parameters.{name}.penalizes"):
                 continue
@@ -73,6 +76,8 @@ def send_penalties(run: Run) -> None:
             if name == "frequency_penalty" and run.profile.prompts > 1:
                 single, negative = (run.ask({"inputs": inputs, "parameters": {**greedy, name: other}}) for other in (1.0, -2.0))
                 run.evidence.relate(f"penalties-{name}", (base, single, penalized, negative))
+    if run.profile.prompts > 1:
+        send_forced(run, *first)
 
 
 @probe("repetition", "a penalty on a prompt that holds the likeliest tokens")
@@ -284,12 +289,16 @@ def send_grammars(run: Run) -> None:
         return
     schema = {
         "type": "object",
-        "properties": {"name": {"type": "string", "maxLength": 6}, "age": {"type": "integer", "minimum": 0, "maximum": 99}},
-        "required": ["name", "age"],
+        "properties": {
+            "name": {"type": "string", "minLength": 10, "maxLength": 12},
+            "age": {"type": "integer", "minimum": 0, "maximum": 99},
+            "alive": {"type": "boolean"},
+        },
+        "required": ["name", "age", "alive"],
         "additionalProperties": False,
     }
     grammars = (
-        {"type": "regex", "value": "[0-9]{3}-[a-f]{2}"},
+        {"type": "regex", "value": "[A-Z]{6}-[0-9]{3}-[a-f]{2}"},  # capitals, and so many, as no model writes by itself
         {"type": "regex", "value": "(yes|no|maybe)"},
         {"type": "json", "value": schema},
         {"type": "json", "value": {"type": "object", "properties": {"kind": {"enum": ["cat", "dog"]}}, "required": ["kind"]}},
