@@ -71,7 +71,7 @@ class ContractRun:
         )
         self.jobs = Jobs(self.run, settings.jobs)
         try:
-            check_reachable(self._client, self._masker, wait=settings.wait)
+            self.evidence.observe(check_reachable(self._client, self._masker, wait=settings.wait))
         except UnreachableError:
             self._close()
             raise

@@ -14,7 +14,7 @@ import tenacity
 
 from contract_tests.client import Client, asked_to_wait
 from contract_tests.errors import RunError, UnreachableError, UsageError
-from contract_tests.exchange import Case
+from contract_tests.exchange import Case, Exchange
 from contract_tests.observation import MISSING, Observation, shorten
 from spec.secrets import Masker
 
@@ -39,8 +39,8 @@ def is_local(url: str) -> bool:
     return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1") or (urlsplit(url).hostname or "").startswith("127.")
 
 
-def check_reachable(client: Client, masker: Masker, *, wait: float = 0.0) -> None:
-    """Send the page's own request; UnreachableError in one sentence, without secrets, when no run makes sense.
+def check_reachable(client: Client, masker: Masker, *, wait: float = 0.0) -> Exchange:
+    """Send the page's own request, and give what came of it; UnreachableError in one sentence, without secrets, when no run makes sense.
 
     A server that is starting is waited for, up to ``wait`` seconds: until somebody listens nothing is sent, then once a second.
     """
@@ -52,7 +52,7 @@ def check_reachable(client: Client, masker: Masker, *, wait: float = 0.0) -> Non
     )
     try:
         _wait_for_listener(client.url, wait)
-        retrying(_check_reachable, client)
+        return retrying(_check_reachable, client)
     except UnreachableError as error:
         raise UnreachableError(masker.text(str(error))) from None
 
@@ -69,7 +69,7 @@ def _wait_for_listener(url: str, seconds: float) -> None:
             time.sleep(min(0.1, left))
 
 
-def _check_reachable(client: Client) -> None:
+def _check_reachable(client: Client) -> Exchange:
     seen = Observation(
         client.send(
             Case.of({"inputs": "Can you please let us know more details about your ", "parameters": {"max_new_tokens": 1}})
@@ -95,6 +95,7 @@ def _check_reachable(client: Client) -> None:
         raise UnreachableError(
             f"{url} answers with an HTML page (status {status}): is it the address of a text-generation endpoint?"
         )
+    return seen.exchange
 
 
 def _is_html(seen: Observation) -> bool:

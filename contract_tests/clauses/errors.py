@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
-from contract_tests.clauses.shared import NOT_MINE, OUT_OF_BOUNDS, is_loading, refusal_of
+from contract_tests.clauses.shared import NOT_MINE, OUT_OF_BOUNDS, is_loading, refusal_of, same_text
 from contract_tests.observation import MISSING, Group, Observation, shorten
 
 for _id in ("errors.not-json", "errors.not-an-object", "errors.not-utf8"):
@@ -89,7 +89,13 @@ def refused_stream_is_a_status_or_one_error_event(seen: Observation) -> Outcome:
 
 @clause("errors.goes-on", of="after-faults")
 def server_goes_on_after_bad_requests(group: Group) -> Outcome:
-    before, after = group.members
+    """The same good request before them and behind them; where its texts differ, once more, which must be as before."""
+    before, after, *again = group.members
     if not before.generated:
         return Skip("the good request was not answered before the bad ones either")
-    return None if after.generated else Violation("status 200 and generated text, as before the bad requests", after.brief)
+    if not after.generated:
+        return Violation("status 200 and generated text, as before the bad requests", after.brief)
+    if all(one.new_text != before.new_text for one in again):
+        return None  # what does not repeat itself is judged by parameters.do_sample.greedy
+    outcome = same_text(before, after, ("the request before the bad ones", "behind a bad one"))
+    return outcome if isinstance(outcome, Violation) and before.tokens else None

@@ -8,6 +8,7 @@ from itertools import groupby, islice
 from contract_tests import strategies
 from contract_tests.edges import as_stream
 from contract_tests.exchange import Case
+from contract_tests.observation import Observation
 from contract_tests.probes.run import Run, probe
 
 
@@ -24,15 +25,25 @@ def send_between_good_ones(run: Run, cases: Iterable[Case]) -> None:
     """Send ``cases``; a good request before them and now and then between them shows that the server goes on."""
     # whether the endpoint refuses it is not asked, since it may be learned at the same time (jobs.UNTAUGHT)
     short = {} if "max_new_tokens" in run.without else {"max_new_tokens": 2}
-    good = {"inputs": strategies.PROMPTS[0], "parameters": short}
+    told = {name: value for name, value in {"details": True, "do_sample": False}.items() if name not in run.without}
+    good = {"inputs": strategies.PROMPTS[0], "parameters": short | told}
     before = run.ask(good)
+    if not before.generated:  # what is told of a reply shows whether it is whole, but is not needed
+        good = {"inputs": strategies.PROMPTS[0], "parameters": short}
+        before = run.ask(good)
     rest = iter(cases)
     size = 1  # a good request right behind the first bad one, then now and then
     while some := list(islice(rest, size)):
         for case in some:
             run.send(case)
-        run.evidence.relate("after-faults", (before, run.ask(good)))
+        _relate(run, before, run.ask(good))
         size = GOOD_AFTER
+
+
+def _relate(run: Run, before: Observation, after: Observation) -> None:
+    """The good request before and after bad ones; where the texts differ, once more, to see which of the two is the exception."""
+    again = (run.send(before.case),) if after.generated and before.new_text != after.new_text else ()
+    run.evidence.relate("after-faults", (before, after, *again))
 
 
 GOOD_AFTER = 30
