@@ -27,8 +27,8 @@ from contract_tests.observation import ABOVE_ZERO, Group, Json, Observation, is_
 COLD = 0.01
 """The temperature of the cold extreme: it raises every ratio of probabilities to the 100th power."""
 
-SMALL = 0.01
-"""The top_p of the small extreme."""
+SMALL = 1e-05
+"""The top_p of the small extreme; JSON writes it with an exponent, which a server must read as well."""
 
 
 @clause("parameters.do_sample.greedy", of="repeat-greedy")

@@ -9,7 +9,7 @@ from contract_tests import strategies
 from contract_tests.edges import as_stream
 from contract_tests.exchange import Case
 from contract_tests.observation import Observation
-from contract_tests.probes.run import Run, probe
+from contract_tests.probes.run import NEW_QUERY, Run, probe
 
 
 def _few_of_each(cases: Iterable[Case], count: int) -> Iterable[Case]:
@@ -23,21 +23,28 @@ LENIENT = "request.types.strict"
 
 def send_between_good_ones(run: Run, cases: Iterable[Case]) -> None:
     """Send ``cases``; a good request before them and now and then between them shows that the server goes on."""
-    # whether the endpoint refuses it is not asked, since it may be learned at the same time (jobs.UNTAUGHT)
-    short = {} if "max_new_tokens" in run.without else {"max_new_tokens": 2}
-    told = {name: value for name, value in {"details": True, "do_sample": False}.items() if name not in run.without}
-    good = {"inputs": strategies.PROMPTS[0], "parameters": short | told}
-    before = run.ask(good)
-    if not before.generated:  # what is told of a reply shows whether it is whole, but is not needed
-        good = {"inputs": strategies.PROMPTS[0], "parameters": short}
-        before = run.ask(good)
+    before = _good(run)
     rest = iter(cases)
     size = 1  # a good request right behind the first bad one, then now and then
     while some := list(islice(rest, size)):
         for case in some:
             run.send(case)
-        _relate(run, before, run.ask(good))
+        _relate(run, before, run.send(before.case))
         size = GOOD_AFTER
+
+
+def _good(run: Run) -> Observation:
+    """A good request, greedy and with all told where the endpoint takes that, so that a reply to it can be compared with another.
+
+    What the endpoint refuses is not asked, since it may be learned at the same time (jobs.UNTAUGHT), nor judged here: it is tried.
+    """
+    short, told = ({"max_new_tokens": 2}, {"details": True, "do_sample": False})
+    parameters = {name: value for name, value in (short | told).items() if name not in run.without}
+    payload = {"inputs": strategies.PROMPTS[0], "parameters": parameters}
+    exchange = run.client.send(Case.of(payload, headers=NEW_QUERY))
+    if Observation(exchange).generated:
+        return run.evidence.observe(exchange)
+    return run.ask({**payload, "parameters": {name: value for name, value in short.items() if name not in run.without}})
 
 
 def _relate(run: Run, before: Observation, after: Observation) -> None:

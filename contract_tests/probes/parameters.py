@@ -20,7 +20,7 @@ def send_the_page_example(run: Run) -> None:
     run.ask({"inputs": strategies.PROMPTS[0], "parameters": {}}, about="request.parameters.optional")
     run.ask({"inputs": strategies.PROMPTS[1], "parameters": FEW})
     run.ask({"inputs": strategies.PROMPTS[1], "parameters": FEW, "stream": False})
-    run.ask({"inputs": strategies.PROMPTS[1], "parameters": FEW, "stream": True})
+    run.ask({"inputs": strategies.PROMPTS[1], "stream": True})
     for case in strategies.unusual_requests():
         run.send(case)
     long = {"inputs": strategies.LONG_PROMPT, "parameters": {"max_new_tokens": 1}}

@@ -8,7 +8,7 @@ from threading import local
 from typing import Any
 
 from mockserver.errors import InternalError
-from mockserver.messages import Reply
+from mockserver.messages import Reply, Request
 from mockserver.scenario.alter import fault, refusals, with_content_type, with_error
 from mockserver.scenario.seams import Fault, Hooks
 
@@ -57,6 +57,20 @@ def _after_a_refusal() -> Hooks:
         return answer
 
     return Hooks(on_answer=on_answer)
+
+
+def _other_prompt_after_a_refusal() -> Hooks:
+    """The request after a refusal is read as if it had another prompt."""
+    refused = [False]
+
+    def on_request(request: Request) -> Request:
+        return replace(request, inputs=f"{request.inputs} and") if refused[0] else request
+
+    def on_answer(answer: Reply) -> Reply:
+        refused[0] = answer.status >= 400
+        return answer
+
+    return Hooks(on_request=on_request, on_answer=on_answer)
 
 
 ERROR_FAULTS: tuple[Fault, ...] = (
@@ -130,4 +144,10 @@ ERROR_FAULTS: tuple[Fault, ...] = (
         ),
     ),
     fault("error-then-500", "errors.goes-on", "Fails at the request after a bad one.", _after_a_refusal),
+    fault(
+        "error-then-other-prompt",
+        "errors.goes-on",
+        "Reads another prompt at the request after a bad one.",
+        _other_prompt_after_a_refusal,
+    ),
 )
