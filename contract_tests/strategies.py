@@ -65,7 +65,7 @@ WARPERS = ("temperature", "top_k", "top_p", "typical_p")
 
 # Inside each bound, by itself in a request: what a documented parameter must accept.
 INSIDE: dict[str, tuple[Any, ...]] = {
-    "best_of": (2,),
+    "best_of": (2, 1),
     "decoder_input_details": (True, False),
     "details": (True, False),
     "do_sample": (True, False),
@@ -241,9 +241,11 @@ INVALID_GRAMMARS: tuple[tuple[str, Any], ...] = (
 """Kind and value of grammars that mean nothing."""
 
 
-def unusual_requests() -> Iterator[Case]:
-    """Good requests with something that the page does not mention and clients send: unknown names, nulls, a charset."""
-    few = {"max_new_tokens": 4}
+def unusual_requests(few: dict[str, Any]) -> Iterator[Case]:
+    """Good requests with something that the page does not mention and clients send: unknown names, nulls, a charset.
+
+    ``few`` are the parameters beside it.
+    """
 
     def case(payload: Any, about: str, subject: str = "", headers: Headers = ()) -> Case:
         return replace(Case.of(payload, about=about, subject=subject), headers=headers or JSON_HEADERS)

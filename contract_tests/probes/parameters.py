@@ -21,8 +21,6 @@ def send_the_page_example(run: Run) -> None:
     run.ask({"inputs": strategies.PROMPTS[1], "parameters": FEW})
     run.ask({"inputs": strategies.PROMPTS[1], "parameters": FEW, "stream": False})
     run.ask({"inputs": strategies.PROMPTS[1], "stream": True})
-    for case in strategies.unusual_requests():
-        run.send(case)
     long = {"inputs": strategies.LONG_PROMPT, "parameters": {"max_new_tokens": 1}}
     whole = run.ask(long, about="request.inputs.long")
     cut = run.ask({**long, "parameters": {"max_new_tokens": 1, "truncate": 8}}, about="request.inputs.long")
@@ -42,6 +40,12 @@ def send_each_parameter(run: Run) -> None:
                 break
             if name not in strategies.WITHOUT_STREAM:
                 run.ask({**payload, "stream": True}, about=about)
+
+
+@probe("unusual", "what the page does not mention, and clients send")
+def send_unusual(run: Run) -> None:
+    for case in strategies.unusual_requests({**FEW, **run.taken(details=True)}):
+        run.send(case)
 
 
 @probe("scripts", "prompts in many scripts")
