@@ -11,9 +11,9 @@ from contract_tests.probes.run import PROFILES, Probe, Profile, Run
 PROBES: tuple[Probe, ...] = (
     parameters.send_the_page_example,
     parameters.send_each_parameter,  # first, since it learns which parameters the endpoint refuses
-    parameters.send_unusual,
     parameters.send_many_scripts,
     parameters.send_headers,
+    parameters.send_unusual,
     twins.send_drawn_twins,
     twins.send_long_twins,
     pairs.send_pairs,

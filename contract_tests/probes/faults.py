@@ -38,7 +38,7 @@ def _good(run: Run) -> Observation:
 
     What the endpoint refuses is not asked, since it may be learned at the same time (jobs.UNTAUGHT), nor judged here: it is tried.
     """
-    short, told = ({"max_new_tokens": 2}, {"details": True, "do_sample": False})
+    short, told = ({"max_new_tokens": 3}, {"details": True, "do_sample": False})
     parameters = {name: value for name, value in (short | told).items() if name not in run.without}
     payload = {"inputs": strategies.PROMPTS[0], "parameters": parameters}
     exchange = run.client.send(Case.of(payload, headers=NEW_QUERY))
