@@ -20,6 +20,7 @@ LETTERS = {"type": "regex", "value": "[A-E]"}
 """As many tokens as an endpoint tells candidates."""
 
 NEVER = ["\u2603 never so \u2603"]
+MANY = [f"{place}{NEVER[0]}" for place in range(3)]
 
 COMPANY: tuple[dict[str, Any], ...] = (
     {"seed": 11, "max_new_tokens": 24, "truncate": 200, "decoder_input_details": True},
@@ -225,7 +226,7 @@ EVERYTHING: dict[str, Any] = {
     "do_sample": True,
 }
 
-FORCED = (("coffee\ntea and milk", "\n"), ("un caf\u00e9 noir", "\u00e9"))
+FORCED = (("coffee\nTea and milk", "\nTea"), ("un caf\u00e9 noir", "\u00e9"))
 """A text that a grammar forces, whatever else is asked, and a stop sequence in it that models seldom write by themselves."""
 
 
@@ -242,12 +243,12 @@ def _send_everything(run: Run) -> None:
     short, long = strategies.PROMPTS[4], FOREIGN + strategies.PROMPTS[0]
     limit = {"max_new_tokens": 32}
     (text, stop), (other, other_stop) = FORCED
-    ask(short, text, {**limit, **prefill, "stop": [stop], "seed": choose.randrange(1, 2**63)})
+    ask(short, text, {**limit, **prefill, "stop": [*MANY, stop], "seed": choose.randrange(1, 2**63)})
     # nothing but `do_sample` makes this one a draw
     undistorted = dict.fromkeys(ACTIONS)
-    ask(long, other, {**limit, **undistorted, "stop": [other_stop], "seed": choose.randrange(1, 2**63)}, stream=True)
+    ask(long, other, {**limit, **undistorted, "stop": [*MANY, other_stop], "seed": choose.randrange(1, 2**63)}, stream=True)
     if run.profile.prompts > 1:
-        ask(long, text, {**limit, **prefill, "stop": [stop], "best_of": 2})
+        ask(long, text, {**limit, **prefill, "stop": [*MANY, stop], "best_of": 2})
     kinds = ((strategies.PROMPTS[0], 16, SEEDS[0]), (long, 4, SEEDS[1]))
     for more, (inputs, most, seeds) in product(({}, {"best_of": 2}), kinds):
         if run.lacks("seed", *more) or ((more or inputs == long) and run.profile.prompts == 1):
