@@ -51,14 +51,16 @@ def main() -> None:
     served += [row(f"after {WAIT_MS} ms", waits, "standard", jobs, given.rounds) for jobs in (1, 2, 4)]
     sentences = [
         f"Medians of {given.rounds} runs with --seed {SEED}.",
-        "In process: suite and server in one process on one core, without a socket, once both are imported; what the server uses counts too.",
-        "Over a socket: the suite on one core (with jobs: on both), the server on the other. `seconds` include the start of the suite, which "
-        "a short run feels most, and peak memory is the largest sum seen over the suite's processes.",
+        "In process: suite and server in one process on one core, without a socket, once both are imported; "
+        "what the server uses counts too.",
+        "Over a socket: the suite on one core (with jobs: on both), the server on the other. "
+        "`seconds` include the start of the suite, which a short run feels most; "
+        "peak memory is the largest sum seen over the suite's processes.",
         "Several jobs spare waiting, not work, so they are measured on a server that waits before it answers.",
         "Repeat with `python -m benchmarks check`.",
     ]
     head = ["in process", "exchanges", "seconds", "exchanges/s"]
-    more = ["answers", "profile", "jobs", "exchanges", "seconds", "exchanges/s", "CPU ms of the suite an exchange", "of one core", "peak MB"]
+    more = ["answers", "profile", "jobs", *head[1:], "CPU ms of the suite an exchange", "of one core", "peak MB"]
     report.write(given.out, "The suite's own speed", sentences, report.table(head, alone), report.table(more, served))
 
 
