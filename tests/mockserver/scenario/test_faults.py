@@ -199,6 +199,8 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     ),
     "typical-p-ignored": lambda d: d.same({**DRAWN, "typical_p": 0.1}, DRAWN),
     # ------------------------------------------------------------ reply
+    "reply-called-two-things": lambda d: len(d.broken({"inputs": "a"}).headers.getlist("content-type")) == 2,
+    "reply-name-twice": lambda d: d.broken({"inputs": "a"}).data.count(b'"generated_text":') == 2,
     "reply-text-plain": lambda d: str(d.broken({"inputs": "a"}).content_type).startswith("text/plain"),
     "generated-text-renamed": lambda d: [*d.reply()] == ["text"],
     "characters-cut": lambda d: (
@@ -297,6 +299,7 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "stream-index-as-string": lambda d: d.events(**FEW)[0]["index"] == "1",
     "stream-index-from-0": lambda d: [event["index"] for event in d.events(**FEW)] == [*range(12)],
     "stream-index-repeats": lambda d: [event["index"] for event in d.events(max_new_tokens=4)] == [1, 1, 2, 2],
+    "stream-name-twice": lambda d: d.stream(max_new_tokens=3).count('"index":') == 6,
     "stream-index-gap": lambda d: [event["index"] for event in d.events(max_new_tokens=3)] == [1, 3, 4],
     "stream-token-incomplete": lambda d: [*d.events(**FEW)[0]["token"]] == ["text", "logprob", "special"],
     "stream-top-tokens-nested": lambda d: isinstance(d.events(**FEW, top_n_tokens=1)[0]["top_tokens"][0], list),
@@ -318,6 +321,7 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "error-200": lambda d: d.status(BAD) == 200,
     "error-renamed": lambda d: "error" not in d.broken(BAD).json,
     "error-html": lambda d: d.broken(BAD).content_type == "text/html; charset=utf-8" and b"<h1>" in d.broken(BAD).data,
+    "error-called-html": lambda d: d.broken(BAD).content_type.startswith("text/html") and d.broken(BAD).get_json(force=True)["error"],
     "error-vague": lambda d: d.broken(BAD).json["error"] == "Invalid request",
     # ------------------------------------------------------------ service
     "charset-refused": lambda d: d.broken(A, headers={"content-type": "application/json; charset=utf-8"}).status_code == 415,
@@ -337,6 +341,7 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "requests-mixed": lambda d: any(answer != d.clean(LONG).json for answer in d.at_once(LONG)),
     "leaving-breaks-next": lambda d: d.left_and_asked({**LONG, "stream": True}) == 500,
     "error-then-500": lambda d: [d.broken(each).status_code for each in (BAD, {"inputs": "a"}, {"inputs": "a"})] == [422, 500, 200],
+    "error-then-other-prompt": lambda d: [d.broken(each).data == d.clean(each).data for each in (BAD, A, A)] == [True, False, True],
 }  # fmt: skip
 
 GOOD_VALUES: dict[str, Any] = {
