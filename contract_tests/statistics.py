@@ -106,6 +106,9 @@ class Drawn:
 SPANS = ((1, 1), (1, 10**9), (2, 10**9), (9, 10**9))
 """Places, first and last, at which a wrong server may draw otherwise and nowhere else."""
 
+SCALES = (2.0, math.log2(math.e))
+"""How many times too large a wrong server may tell its logprobs: twice, or to the base of 2. Then what it does not tell seems likely."""
+
 SHARES = (0.2, 0.6)
 """How often a wrong server may take the likeliest token in place of a draw."""
 
@@ -113,10 +116,11 @@ SHARES = (0.2, 0.6)
 def log_ratios_of_places(places: Sequence[Drawn], readings: Sequence[Reading]) -> list[float]:
     """log of the likelihood ratio of each alternative against the guarded laws as told, over draws that each have a law of their own.
 
-    The alternatives, each within each of ``SPANS``: the laws of other temperatures, or the likeliest token now and then; and one that
-    learns by how much the first, second and so on of the ranking are favoured.
+    The alternatives, each within each of ``SPANS``: the laws of other temperatures, those of logprobs told too large, or the likeliest
+    token now and then; and one that learns by how much the first, second and so on of the ranking are favoured.
     """
     ratios = [[_place_ratio(drawn, _warmed(drawn, reading)) for drawn in places] for reading in readings]
+    ratios += [_ratios_as_scaled(places, times) for times in SCALES]
     ratios += [[_place_ratio(drawn, _often_greedy(drawn.outcomes, share)) for drawn in places] for share in SHARES]
     within = [
         sum(ratio for ratio, drawn in zip(each, places, strict=True) if first <= drawn.place <= last)
@@ -127,8 +131,20 @@ def log_ratios_of_places(places: Sequence[Drawn], readings: Sequence[Reading]) -
 
 
 def log_ratios_of_readings(places: Sequence[Drawn], readings: Sequence[Reading]) -> list[float]:
-    """The ratio of each reading over all places: what must be small before draws are said to be as told."""
-    return [sum(_place_ratio(drawn, _warmed(drawn, reading)) for drawn in places) for reading in readings]
+    """The ratio of each reading, and of each scale, over all places: what must be small before draws are said to be as told."""
+    read = [sum(_place_ratio(drawn, _warmed(drawn, reading)) for drawn in places) for reading in readings]
+    return read + [sum(_ratios_as_scaled(places, times)) for times in SCALES]
+
+
+def _ratios_as_scaled(places: Sequence[Drawn], times: float) -> list[float]:
+    return [_place_ratio(drawn, _scaled(drawn, times)) for drawn in places]
+
+
+def _scaled(drawn: Drawn, times: float) -> Law:
+    """The law, if its logprobs were told ``times`` too large: what is not told is what those then leave."""
+    weights = {id: p ** (1 / times) for id, p in drawn.law.items()}
+    total = max(1.0, sum(weights.values()))
+    return {**{id: weight / total for id, weight in weights.items()}, UNTOLD: 1.0 - sum(weights.values()) / total}
 
 
 def _warmed(drawn: Drawn, reading: Reading) -> Law:

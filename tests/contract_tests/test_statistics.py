@@ -122,8 +122,16 @@ def test_right_servers_are_not_accused_over_all_places() -> None:
     assert 0 == sum(log_average(log_ratios_of_places(places(seed), OTHERS)) > LIMIT for seed in range(300))
 
 
-def test_logprobs_by_which_nobody_draws_are_found() -> None:
-    assert all(log_average(log_ratios_of_places(places(seed, told_as=2.0), OTHERS)) > LIMIT for seed in range(20))
+@pytest.mark.parametrize(("told_as", "count"), [(2.0, 80), (math.log2(math.e), 200)])
+def test_logprobs_by_which_nobody_draws_are_found(told_as: float, count: int) -> None:
+    """Few candidates are told, so that what is not told seems to be most of each law."""
+    assert all(log_average(log_ratios_of_places(places(seed, told_as=told_as, count=count), OTHERS)) > LIMIT for seed in range(20))
+
+
+def test_logprobs_told_too_large_must_be_ruled_out_too() -> None:
+    right, wrong = (max(log_ratios_of_readings(places(1, told_as=told_as), [])) for told_as in (1.0, 2.0))
+
+    assert right < -math.log(1000) < wrong
 
 
 @pytest.mark.parametrize("greedy", [{"greedy_from": 9}, {"greedy_from": 2}, {"greedy_share": 0.5}], ids=str)
