@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import NOT_MINE, accepted, logprobs_differ, same_text
-from contract_tests.observation import Group, Observation, objects, shorten
+from contract_tests.observation import Group, Observation
+from contract_tests.values import objects, shorten
 
 
 @clause("parameters.truncate.size")
@@ -42,6 +43,19 @@ def truncate_shortens_the_input(pair: Group) -> Outcome:
         if expected <= read <= expected + 1
         else Violation(f"{expected} tokens of the {all_of_it} of the input", f"{read} tokens")
     )
+
+
+@clause("parameters.truncate.size", of="truncate-prefill")
+def truncate_reads_no_token_more(pair: Group) -> Outcome:
+    """One more stands there only where it is the one that stands before every prompt, and so before the whole one."""
+    whole, cut = (([token.get("id") for token in objects(member.detail("prefill"))]) for member in pair.members)
+    limit = pair.members[1].asked.get("truncate")
+    if not whole or not cut or not isinstance(limit, int):
+        return Skip("the endpoint does not tell `prefill`")
+    more = len(cut) - limit
+    if more < 1 or (more == 1 and cut[0] == whole[0]):
+        return None
+    return Violation(f"the last {limit} tokens of the input", f"{len(cut)} tokens, and no token that stands before every prompt")
 
 
 @clause("parameters.truncate.right-end", of="truncate-prefill")

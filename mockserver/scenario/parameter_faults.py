@@ -10,9 +10,12 @@ from mockserver.scenario.alter import Json, fault, ignored, parameters, payload
 from mockserver.scenario.seams import Events, Fault, Hooks
 
 
-def _one_more(request: Request) -> Json:
-    given = request.parameters.max_new_tokens
-    return {} if given is None else {"max_new_tokens": given + 1}
+def _one_more(name: str) -> Hooks:
+    def change(request: Request) -> Json:
+        given = getattr(request.parameters, name)
+        return {} if given is None else {name: given + 1}
+
+    return parameters(change)
 
 
 def _stop_at_token_ends() -> Hooks:
@@ -98,7 +101,7 @@ PARAMETER_FAULTS: tuple[Fault, ...] = (
         "Takes no notice of a regex `grammar`.",
         _grammar_dropped("regex"),
     ),
-    fault("max-new-tokens-plus-one", "parameters.max_new_tokens.limits", "Generates one token too many.", parameters(_one_more)),
+    fault("max-new-tokens-plus-one", "parameters.max_new_tokens.limits", "Generates one token too many.", _one_more("max_new_tokens")),
     fault(
         "return-full-text-ignored",
         "parameters.return_full_text.prepends",
@@ -139,6 +142,7 @@ PARAMETER_FAULTS: tuple[Fault, ...] = (
         "Generates other text when `top_n_tokens` is given.",
         _penalised_when("top_n_tokens"),
     ),
+    fault("truncate-plus-one", "parameters.truncate.size", "Reads one token more than `truncate` says.", _one_more("truncate")),
     fault("truncate-ignored", "parameters.truncate.size", "Takes no notice of `truncate`.", ignored("truncate")),
     fault(
         "truncate-changes-text",

@@ -186,6 +186,7 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "top-n-tokens-change-text": lambda d: d.details(top_n_tokens=2)["tokens"] != d.right_details(top_n_tokens=2)["tokens"],
     "top-p-ignored": lambda d: d.same({**DRAWN, "top_p": 0.01}, DRAWN),
     "top-p-at-least-0.9": lambda d: d.details(top_p=0.01, seed=1) == d.right_details(top_p=0.9, seed=1),
+    "truncate-plus-one": lambda d: len(d.details(truncate=1, decoder_input_details=True)["prefill"]) == 2,
     "truncate-ignored": lambda d: len(d.details(truncate=1, decoder_input_details=True)["prefill"]) > 1,
     "penalties-not-when-sampling": lambda d: d.same(
         {"do_sample": True, "seed": 1, "repetition_penalty": 3.0}, {"do_sample": True, "seed": 1}
