@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass, field
 
 from contract_tests.exchange import Case
-from contract_tests.observation import Asked, is_integer
+from contract_tests.observation import Asked
+from contract_tests.values import is_integer
 
 UNSAID_TOKENS = 100
 """What a request may generate that does not say `max_new_tokens`: the default that clients document."""

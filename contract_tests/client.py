@@ -23,7 +23,7 @@ import tenacity
 from contract_tests.budget import Budget
 from contract_tests.deadline import DeadlineTransport, ends_within
 from contract_tests.exchange import LEFT, Case, Chunk, Exchange, Headers, shortened
-from contract_tests.observation import MISSING, is_number, parse
+from contract_tests.values import MISSING, is_number, parse
 
 WAIT = ("x-wait-for-model", "true")
 """Sent only after a 503, as the page advises."""

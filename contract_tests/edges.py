@@ -12,8 +12,8 @@ from urllib.parse import urljoin, urlsplit
 
 import spec
 from contract_tests.exchange import Case
-from contract_tests.observation import is_integer
 from contract_tests.strategies import COMPANIONS, INSIDE, LONG_PROMPT, PROMPTS
+from contract_tests.values import is_integer
 
 STEP = 0.01
 """How far a number lies from its bound to be just inside or just outside: no rounding to 32 bits undoes it."""

@@ -15,7 +15,8 @@ import tenacity
 from contract_tests.client import Client, asked_to_wait
 from contract_tests.errors import RunError, UnreachableError, UsageError
 from contract_tests.exchange import Case, Exchange
-from contract_tests.observation import MISSING, Observation, shorten
+from contract_tests.observation import Observation
+from contract_tests.values import MISSING, shorten
 from spec.secrets import Masker
 
 MODEL_PATH = "/models/google/gemma-2-2b-it"

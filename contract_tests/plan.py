@@ -15,10 +15,11 @@ from contract_tests.clauses import clauses_of
 from contract_tests.client import Client
 from contract_tests.evidence import Evidence
 from contract_tests.exchange import Case, Chunk, Exchange
-from contract_tests.observation import Asked, Json, is_integer, is_number
+from contract_tests.observation import Asked
 from contract_tests.probes import PROBES, PROFILES, Run
 from contract_tests.probes.pairs import NEUTRAL
 from contract_tests.settings import Settings
+from contract_tests.values import Json, is_integer, is_number
 
 CANDIDATES = 5
 GAP = 0.6

@@ -8,8 +8,9 @@ from contract_tests.clauses.membership import MOVED_BEHIND
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import NOT_MINE, ids, logprobs_of
 from contract_tests.laws import ACTIONS
-from contract_tests.observation import MISSING, Observation, objects, shorten
+from contract_tests.observation import Observation
 from contract_tests.statistics import ALPHA
+from contract_tests.values import MISSING, objects, shorten
 
 
 @clause("parameters.best_of.sequences")
@@ -43,12 +44,10 @@ def best_of_returns_the_best(seen: Observation) -> Outcome:
 
 @clause("parameters.best_of.independent")
 def best_of_sequences_are_draws_of_their_own(seen: Observation) -> Outcome:
-    """All the same by chance p^(n-1), p the chance of that text, which its logprobs tell."""
+    """All the same by chance p^(n-1), p the chance of that text, which its logprobs tell where nothing acts behind what is reported."""
     others = objects(seen.detail("best_of_sequences"))
-    behind = any(
-        seen.asked.get(name) is not None for name in (*ACTIONS, *MOVED_BEHIND)
-    )  # what is reported, so that it tells no chance
-    if not (seen.generated and others and seen.asked.samples) or behind:
+    moved = any(seen.asked.get(name) is not None for name in (*ACTIONS, *MOVED_BEHIND))
+    if not (seen.generated and others and seen.asked.samples) or moved:
         return NOT_MINE
     drawn = [[token.get("id") for token in objects(other.get("tokens"))] for other in others]
     if any(one != ids(seen) for one in drawn):

@@ -15,7 +15,8 @@ from contract_tests.clauses.shared import (
     same_draws,
     told_token,
 )
-from contract_tests.observation import MISSING, Group, Observation, is_integer, is_number, objects, shorten
+from contract_tests.observation import Group, Observation
+from contract_tests.values import MISSING, is_integer, is_number, objects, shorten
 
 REASONS = ("length", "eos_token", "stop_sequence")
 SEQUENCE_FIELDS = ("finish_reason", "generated_text", "generated_tokens", "prefill", "tokens")

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import LOGPROB_TOLERANCE, reports_final_logprobs, same_contexts
 from contract_tests.laws import LEAST
-from contract_tests.observation import Group, Observation, is_number, shorten
+from contract_tests.observation import Group, Observation
+from contract_tests.values import is_number, shorten
 
 UNTOLD = Skip("the endpoint does not tell the candidates behind a text that a grammar forces", inconclusive=True)
 UNREPORTED = Skip("no reported logprob moves, which are from before the penalty", inconclusive=True)

@@ -10,7 +10,8 @@ import regex
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import NOT_MINE
-from contract_tests.observation import MISSING, Observation, parse, shorten
+from contract_tests.observation import Observation
+from contract_tests.values import MISSING, parse, shorten
 
 UNFINISHED = ("length", MISSING)
 """Reasons at which a text may be cut; without `details` none is told."""

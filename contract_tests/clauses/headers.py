@@ -7,8 +7,9 @@ import math
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import NOT_MINE, acceptance_of, same_pair
 from contract_tests.exchange import RECORDED
-from contract_tests.observation import MISSING, Group, Observation, shorten
+from contract_tests.observation import Group, Observation
 from contract_tests.statistics import ALPHA
+from contract_tests.values import MISSING, shorten
 
 for _id in ("headers.authorization.accepted", "headers.use-cache.type", "headers.wait-for-model.type"):
     clause(_id)(acceptance_of(_id))

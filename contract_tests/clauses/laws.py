@@ -11,7 +11,8 @@ from itertools import chain, combinations
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import LOGPROB_TOLERANCE, Place, reports_final_logprobs, same_contexts
 from contract_tests.laws import ACTIONS, Law, agrees, laws, told
-from contract_tests.observation import Group, Observation, is_integer, is_number, shorten
+from contract_tests.observation import Group, Observation
+from contract_tests.values import is_integer, is_number, shorten
 
 FILTERS = ("top_k", "top_p", "typical_p")
 """What a server may apply when it draws and leave out of the logprobs that it reports; at its end, each leaves one token, of logprob 0."""

@@ -7,7 +7,8 @@ import math
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import LOGPROB_TOLERANCE, NOT_MINE, first_candidates, first_id
 from contract_tests.nucleus import entropy_bounds, kept_by_top_p, surely_not_typical
-from contract_tests.observation import Group, Observation, is_integer, is_number, numbers, shorten
+from contract_tests.observation import Group, Observation
+from contract_tests.values import is_integer, is_number, numbers, shorten
 
 MOVED_BEHIND = ("watermark", "repetition_penalty", "frequency_penalty", "grammar")
 """What changes who is among the likeliest, and may act behind the logprobs that are reported."""

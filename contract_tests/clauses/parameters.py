@@ -20,7 +20,8 @@ from contract_tests.clauses.shared import (
     refusal_of,
     same_pair,
 )
-from contract_tests.observation import MISSING, Group, Observation, is_number, objects, shorten
+from contract_tests.observation import Group, Observation
+from contract_tests.values import MISSING, is_number, objects, shorten
 
 for _statement in spec.statements():
     if _statement.section == "parameters" and _statement.testable:

@@ -15,7 +15,8 @@ from contract_tests.clauses.shared import (
     same_contexts,
     same_text,
 )
-from contract_tests.observation import Group, Json, Observation, is_integer, is_number, objects, shorten
+from contract_tests.observation import Group, Observation
+from contract_tests.values import Json, is_integer, is_number, objects, shorten
 
 
 @clause("parameters.repetition_penalty.neutral", of="repetition_penalty")

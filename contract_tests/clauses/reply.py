@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contract_tests.clauses.registry import Outcome, Violation, clause
 from contract_tests.clauses.shared import NOT_MINE, same_pair
-from contract_tests.observation import MISSING, Group, Observation, repeated_name, shorten
+from contract_tests.observation import Group, Observation
+from contract_tests.values import MISSING, repeated_name, shorten
 
 
 def _plain(seen: Observation) -> bool:

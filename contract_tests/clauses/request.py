@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import NOT_MINE, acceptance_of, accepted, is_loading, refusal_of
-from contract_tests.observation import MISSING, Observation
+from contract_tests.observation import Observation
+from contract_tests.values import MISSING
 
 
 @clause("introduction.generates")

@@ -22,7 +22,8 @@ from contract_tests.clauses.shared import (
     same_pair,
     same_text,
 )
-from contract_tests.observation import ABOVE_ZERO, Group, Json, Observation, is_integer, is_number, numbers, shorten
+from contract_tests.observation import ABOVE_ZERO, Group, Observation
+from contract_tests.values import Json, is_integer, is_number, numbers, shorten
 
 COLD = 0.01
 """The temperature of the cold extreme: it raises every ratio of probabilities to the 100th power."""

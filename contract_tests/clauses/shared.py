@@ -8,19 +8,9 @@ from itertools import takewhile, zip_longest
 from typing import Any, NamedTuple
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation
-from contract_tests.observation import (
-    ABOVE_ZERO,
-    MISSING,
-    Group,
-    Json,
-    Observation,
-    is_integer,
-    is_number,
-    numbers,
-    objects,
-    shorten,
-)
+from contract_tests.observation import ABOVE_ZERO, Group, Observation
 from contract_tests.statistics import ENOUGH, log_e_of_partings
+from contract_tests.values import MISSING, Json, is_integer, is_number, numbers, objects, shorten
 
 NOT_MINE = Skip("")
 OUT_OF_BOUNDS = (".bounds", ".edges", ".limit", ".room", ".samples-only", ".no-seed", ".no-stream", ".empty")

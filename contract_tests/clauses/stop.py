@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import NOT_MINE, same_pair, same_text
-from contract_tests.observation import Group, Observation, shorten
+from contract_tests.observation import Group, Observation
+from contract_tests.values import shorten
 
 
 def _stopped_at(texts: list[str], stop: list[str]) -> int | None:

@@ -12,7 +12,8 @@ from contract_tests.clauses.shared import (
     is_list,
     told_token,
 )
-from contract_tests.observation import MISSING, Group, Observation, is_integer, repeated_name, shorten
+from contract_tests.observation import Group, Observation
+from contract_tests.values import MISSING, is_integer, repeated_name, shorten
 
 SEPARATORS = ("\u2028", "\u2029", "\u0085")
 DETAIL_FIELDS = ("finish_reason", "generated_tokens", "input_length")

@@ -24,7 +24,8 @@ from contract_tests.clauses.laws import (
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import LOGPROB_TOLERANCE, by_id, same_contexts
 from contract_tests.laws import CLEAR, MARGIN, MOVE, Law, losses, moved_laws, told
-from contract_tests.observation import Group, Json, Observation, is_number, objects
+from contract_tests.observation import Group, Observation
+from contract_tests.values import Json, is_number, objects
 
 MOVERS = ("repetition_penalty", "frequency_penalty", "watermark")
 """What moves logits by amounts that only the endpoint itself can tell."""
@@ -106,11 +107,11 @@ def _mover(seen: Observation) -> str:
 @clause("parameters.together", of="law-movers")
 def movers_move_together(group: Group) -> Outcome:
     """Greedy, with one mover, with another, with both: what moves logits by itself moves them beside another."""
+    bare, first, second, together = group.members
     raw, one, other, both = (whole_law(member) for member in group.members)
     if raw is None or one is None or other is None or both is None:
         return NOT_WHOLE
-    _, first, second, together = group.members
-    occurred = {token.get("id") for token in objects(group.members[0].detail("prefill"))}
+    occurred = {token.get("id") for token in objects(bare.detail("prefill"))}
     judged = False
     for mover, law, rest in ((first, one, other), (second, other, one)):
         divisor = mover.asked.get("repetition_penalty")
@@ -134,12 +135,12 @@ def other_values_move_as_well(group: Group) -> Outcome:
     if _apart(raw, law) <= CLEAR:
         return Skip("what this penalty does by itself is too little to tell", inconclusive=True)
     occurred = {token.get("id") for token in objects(bare.detail("prefill"))}
-    told = [(other, left) for other in others if (left := whole_law(other)) is not None]
-    for other, left in told:
+    known = [(other, left) for other in others if (left := whole_law(other)) is not None]
+    for other, left in known:
         divisor = other.asked.get("repetition_penalty")
         if _apart(raw, left) <= UNMOVED and (not is_number(divisor) or divides_surely(raw, occurred, divisor)):
             return Violation(f"{_mover(other)}: other logprobs than without, as with {_mover(moved)}", rounded(left.logprobs()))
-    return None if told else NOT_WHOLE
+    return None if known else NOT_WHOLE
 
 
 UNMOVED = 0.002

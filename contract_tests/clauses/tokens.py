@@ -19,7 +19,8 @@ from contract_tests.clauses.shared import (
     same_but_for_known_cuts,
     told_token,
 )
-from contract_tests.observation import MISSING, Group, Json, Observation, is_integer, is_number, numbers, objects, shorten
+from contract_tests.observation import Group, Observation
+from contract_tests.values import MISSING, Json, is_integer, is_number, numbers, objects, shorten
 
 ALTERING = ("temperature", "top_k", "top_p", "typical_p", "grammar", "watermark", "repetition_penalty", "frequency_penalty")
 """Parameters whose effect some servers report in one place and not in another."""

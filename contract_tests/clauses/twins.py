@@ -17,7 +17,8 @@ from contract_tests.clauses.shared import (
     same_draws,
     same_text,
 )
-from contract_tests.observation import MISSING, Group, Observation, is_number, shorten
+from contract_tests.observation import Group, Observation
+from contract_tests.values import MISSING, is_number, shorten
 
 
 def plain_and_stream(judge: Callable[[Observation, Observation], Outcome]) -> Callable[[Group], Outcome]:

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import spec
 from contract_tests.exchange import Exchange
-from contract_tests.observation import MISSING, Observation, is_integer
+from contract_tests.observation import Observation
+from contract_tests.values import MISSING, is_integer
 
 Place = tuple[str, ...]
 

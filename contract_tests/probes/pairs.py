@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 from contract_tests import strategies
-from contract_tests.observation import Observation, objects
+from contract_tests.observation import Observation
 from contract_tests.probes.run import MOST_PAIRS, Run, probe
+from contract_tests.values import objects
 
 NEUTRAL = {"repetition_penalty": 1.0, "frequency_penalty": 0.0}
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from contract_tests import strategies
 from contract_tests.exchange import Case
-from contract_tests.observation import Observation, is_integer
+from contract_tests.observation import Observation
 from contract_tests.probes.run import Run, probe
+from contract_tests.values import is_integer
 
 FEW = {"max_new_tokens": 4}
 

@@ -8,9 +8,10 @@ from typing import Any
 from contract_tests import statistics, strategies
 from contract_tests.clauses.sampling import COLD, LOOKS, READINGS, SMALL, chance_of_repetition
 from contract_tests.nucleus import entropy_bounds, surely_not_typical
-from contract_tests.observation import ABOVE_ZERO, Observation, numbers
+from contract_tests.observation import ABOVE_ZERO, Observation
 from contract_tests.probes.forced import send_forced
 from contract_tests.probes.run import NEW_QUERY, Run, probe
+from contract_tests.values import numbers
 
 
 @probe("extremes", "sampling parameters at their ends")

@@ -10,9 +10,10 @@ from typing import Any
 from contract_tests import strategies
 from contract_tests.clauses.together import whole_law
 from contract_tests.laws import ACTIONS, Law, tells, tells_each
-from contract_tests.observation import Observation, numbers
+from contract_tests.observation import Observation
 from contract_tests.probes.laws import CERTAIN, ENDS
 from contract_tests.probes.run import NEW_QUERY, Run, probe
+from contract_tests.values import numbers
 
 ABOUT = "parameters.together"
 
