@@ -233,7 +233,12 @@ def tells(raw: Law, parameters: Mapping[str, float], name: str) -> bool:
 
     Of .4, .3, .2 and .1 `top_k` 2 tells nothing beside `top_p` .6, which keeps the same two.
     """
-    return _is_none_of(laws(raw, parameters), usual(raw, _without(parameters, name)))
+    return tells_from(raw, parameters, _without(parameters, name))
+
+
+def tells_from(raw: Law, parameters: Mapping[str, float], others: Mapping[str, float]) -> bool:
+    """As ``tells``, of a server that takes ``parameters`` for these ``others``."""
+    return _is_none_of(laws(raw, parameters), usual(raw, others))
 
 
 def _without(parameters: Mapping[str, float], name: str) -> dict[str, float]:

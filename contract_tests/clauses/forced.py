@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import LOGPROB_TOLERANCE, reports_final_logprobs, same_contexts
@@ -117,7 +118,7 @@ def _penalty(score: float, penalty: float) -> float:
 @clause("parameters.frequency_penalty.penalizes", of="forced-frequency_penalty")
 def each_word_loses_the_more_the_more_often(group: Group) -> Outcome:
     """As above. Judged where twice the penalty moves twice as far, so that the move is no matter of the scores."""
-    plain, top_k_one, base, single, double = group.members
+    plain, top_k_one, base, single, double, *more = group.members
     if not group.all_generated:
         return Skip("a request under a grammar was not answered with text")
     told = [(one, two) for one, two in zip(moves_of(base, single), moves_of(base, double), strict=False) if len(two) > 1]
@@ -137,7 +138,22 @@ def each_word_loses_the_more_the_more_often(group: Group) -> Outcome:
         most, least = max(far, key=lambda move: move.count), min(far, key=lambda move: move.count)
         if most.count >= 2 * least.count and least.nats - most.nats < 0.1 * max(abs(most.nats), abs(least.nats)):
             return Violation("the more often a candidate was generated, the more it loses", f"{most}; {least}")
+    same = next((pair for pair in pairwise((single, double, *more)) if _moves_alike(base, *pair)), None)
+    if same:
+        weaker, stronger = (one.asked.get("frequency_penalty") for one in same)
+        return Violation(
+            f"`frequency_penalty` {stronger} moves what was generated before farther than {weaker} does",
+            "each candidate moves as far with the one as with the other",
+        )
     return None if judged else UNREPORTED
+
+
+def _moves_alike(base: Observation, weaker: Observation, stronger: Observation) -> bool:
+    """Whether candidates that one penalty moves are moved exactly as far by a larger one."""
+    near, far = ([move for moves in moves_of(base, one) for move in moves if not move.lost] for one in (weaker, stronger))
+    told = {(move.text, move.logprob): move.nats for move in near}
+    shared = [(told[move.text, move.logprob], move.nats) for move in far if (move.text, move.logprob) in told]
+    return any(abs(nats) > MOVED for _, nats in shared) and all(abs(one - other) < STILL for one, other in shared)
 
 
 STILL = 0.001

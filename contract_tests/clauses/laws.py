@@ -5,11 +5,12 @@ Greedy decoding tells the law before they act, and what each does to it is known
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, combinations
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
-from contract_tests.clauses.shared import LOGPROB_TOLERANCE, Place, reports_final_logprobs, same_contexts
+from contract_tests.clauses.shared import LOGPROB_TOLERANCE, Place, first_candidates, reports_final_logprobs, same_contexts
 from contract_tests.laws import ACTIONS, Law, agrees, laws, told
 from contract_tests.observation import Group, Observation
 from contract_tests.values import is_integer, is_number, shorten
@@ -36,6 +37,38 @@ def reported_law_is_the_one_asked_for(group: Group) -> Outcome:
         return Skip("the endpoint does not tell two `top_tokens` with logprobs at the first token")
     wrong = next((outcome for outcome in outcomes if isinstance(outcome, Violation)), None)
     return wrong if wrong or None in outcomes else outcomes[0]
+
+
+@clause("parameters.top_k.keeps", of="law-wide")
+def more_are_kept_by_a_larger_top_k(group: Group) -> Outcome:
+    """The first token with all candidates, with ``MANY[1]`` of them, and with ``MANY[0]``: the fewer, the more each has of the whole.
+
+    If the smaller `top_k` leaves less than all and the larger changes nothing, the tokens that only the larger keeps have no share.
+    All that are left out are less likely still, and no vocabulary is large enough for them to have together what is missing.
+    """
+    everything, larger, smaller = (first_candidates(member) for member in group.members)
+    ids = everything.keys() & larger.keys() & smaller.keys()
+    if len(ids) < 3 or all(round(value, 4) == value for law in (larger, smaller) for value in law.values()):
+        return Skip("the endpoint does not tell three `top_tokens` with exact logprobs at the first token")
+    left_out = 1.0 - math.exp(max(everything[id] - smaller[id] for id in ids))
+    if left_out < MISSING_SHARE:
+        return Skip(f"with `top_k` {MANY[0]} hardly anything is left out", inconclusive=True)
+    if any(abs(larger[id] - smaller[id]) > EXACT for id in ids):
+        return None
+    return Violation(
+        f"with `top_k` {MANY[1]} more tokens than with {MANY[0]}, which leaves out {left_out:.0%} of the whole",
+        f"the same logprobs with both: {rounded(larger)}",
+    )
+
+
+MANY = (100, 1000)
+"""Values of `top_k` beyond what is told, and below any vocabulary."""
+
+EXACT = 1e-5
+"""Nats by which logprobs differ that are computed alike and told to six digits."""
+
+MISSING_SHARE = 0.05
+"""Share of the whole that 2**20 tokens cannot have of which 900 likelier ones have less than ``EXACT``."""
 
 
 def behind_what_is_reported(greedy: Observation, witnesses: Iterable[Observation]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from contract_tests.clauses.shared import (
     by_id,
     first_candidates,
     first_id,
+    ids,
     reports_final_logprobs,
     same_draws,
     same_pair,
@@ -94,22 +95,44 @@ def _chance_of_another(candidates: list[Json]) -> float:
 
 # ---------------------------------------------------------------- draws
 @clause("parameters.do_sample.samples", of="draws")
+@clause("parameters.do_sample.samples", of="unlimited-draw")
 def sampling_leaves_the_greedy_path(group: Group) -> Outcome:
-    """The first member is greedy, the others draw with other seeds at temperature 1; a right server repeats the greedy text by chance."""
+    """The first member is greedy, the others draw with other seeds at temperature 1; a right server repeats the greedy text by chance.
+
+    One that does is enough where that is unlikely: sampling may be lost for some seeds, or where no limit is given.
+    """
     greedy, *drawn = group.members
     if not group.all_generated:
         return Skip("a request that samples was not answered with text")
-    if any(draw.new_text != greedy.new_text for draw in drawn):
+    same = [draw for draw in drawn if _repeats(greedy, draw)]
+    if not same:
         return None
-    if greedy.path is None:
+    paths = [_shared_path(greedy, draw) for draw in same]
+    if None in paths:
         return Skip("the endpoint tells no logprobs, so nothing bounds the chance of drawing the greedy text", inconclusive=True)
-    chance = math.exp(greedy.path * len(drawn))
+    chance = min(1.0, math.comb(len(drawn), len(same)) * math.exp(sum(path for path in paths if path is not None)))
     if chance > statistics.ALPHA:
-        return Skip(f"the greedy text is too likely: drawn {len(drawn)} times with chance {chance:.1e}", inconclusive=True)
+        if len(same) < len(drawn):
+            return None
+        return Skip(f"the greedy text is too likely: drawn {len(same)} times with chance {chance:.1e}", inconclusive=True)
     return Violation(
-        f"draws that differ from greedy generation (chance of none that does: {chance:.1e})",
-        f"{len(drawn)} times {shorten(greedy.new_text)}",
+        f"draws that differ from greedy generation (chance that {len(same)} of {len(drawn)} do not: {chance:.1e})",
+        f"{len(same)} times {shorten(same[0].new_text)}",
     )
+
+
+def _repeats(greedy: Observation, draw: Observation) -> bool:
+    """Whether the draw is the greedy text, as far as both were let go on."""
+    one, other = ids(greedy) or [], ids(draw) or []
+    shared = min(len(one), len(other))
+    return one[:shared] == other[:shared] if shared else greedy.new_text == draw.new_text
+
+
+def _shared_path(greedy: Observation, draw: Observation) -> float | None:
+    """Logarithm of the chance of the greedy tokens, as many as the draw has too."""
+    shared = (greedy.tokens or [])[: len(draw.tokens or [])]
+    logprobs = numbers(token.get("logprob") for token in shared)
+    return None if logprobs is None or max(logprobs) > ABOVE_ZERO else float(sum(logprobs))
 
 
 @clause("parameters.seed.differs", of="draws")

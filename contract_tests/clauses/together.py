@@ -62,6 +62,7 @@ def _keeps(pattern: str, candidate: Json) -> bool:
     return isinstance(text, str) and regex.fullmatch(pattern, text.strip()) is not None
 
 
+@clause("parameters.typical_p.keeps", of="whole-typical_p")
 @clause("parameters.together", of="law-whole")
 def whole_law_is_the_one_asked_for(group: Group) -> Outcome:
     """Greedy under a grammar, then drawn with sampling parameters; then without a grammar greedy, and witnesses of the convention."""

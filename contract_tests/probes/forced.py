@@ -10,10 +10,10 @@ from contract_tests.observation import Observation
 from contract_tests.probes.run import Run
 
 PENALTIES: tuple[tuple[str, tuple[float, ...]], ...] = (
-    ("repetition_penalty", (1.5, 0.7)),
-    ("frequency_penalty", (1.0, 2.0)),
+    ("repetition_penalty", (1.9, 0.7)),
+    ("frequency_penalty", (0.7, 1.4, 2.0)),
 )
-"""One that says less than its neutral value too: it makes likelier what occurred."""
+"""One that says less than its neutral value too: it makes likelier what occurred. The second is twice the first; no two round to one."""
 
 
 def send_forced(run: Run, plain: Observation, top_k_one: Observation) -> None:

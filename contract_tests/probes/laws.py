@@ -8,6 +8,7 @@ from itertools import combinations, permutations, product
 from typing import Any
 
 from contract_tests import strategies
+from contract_tests.clauses.laws import MANY
 from contract_tests.clauses.shared import first_candidates
 from contract_tests.laws import ACTIONS, tells
 from contract_tests.laws import told as read_law
@@ -41,6 +42,7 @@ def send_laws(run: Run) -> None:
         if not settings:
             return
         inputs = greedy.asked.inputs
+        _send_wide(run, inputs, still_open)
         ends = [{**sampled, **run.taken(seed=1), **end} for end in ENDS[: run.profile.prompts] if not run.lacks(*end)]
         witnesses = [run.ask({"inputs": inputs, "parameters": parameters}) for parameters in ends]
         for relation, warpers in settings[::2] if run.profile.prompts == 1 else settings:
@@ -53,10 +55,22 @@ def send_laws(run: Run) -> None:
 ENDS = ({"top_k": 1}, {"top_p": 0.01}, {"typical_p": 0.01})
 """Parameters at the end where they leave one token: what logprob it has tells whether they act before it is reported."""
 
-RELATIONS = ("law-temperature", "law-top_k", "law-many", "law-top_p", "law-typical_p")
+WIDE = "law-wide"
+
+RELATIONS = ("law-temperature", "law-top_k", "law-many", "law-top_p", "law-typical_p", WIDE)
 """What is asked on one prompt after the other until it could be judged."""
 
 TOGETHER = "law-together"
+
+
+def _send_wide(run: Run, inputs: str, still_open: set[str]) -> None:
+    """The first token with all candidates, with very many and with many, made nearly as likely as each other."""
+    if WIDE not in still_open or run.profile.prompts == 1 or run.lacks("temperature", "top_k"):
+        return
+    flat = run.taken(max_new_tokens=1, details=True, top_n_tokens=5, do_sample=True, seed=1, temperature=3.0)
+    members = [run.ask({"inputs": inputs, "parameters": {**flat, **more}}) for more in ({}, {"top_k": MANY[1]}, {"top_k": MANY[0]})]
+    if run.evidence.relate(WIDE, members):
+        still_open.discard(WIDE)
 
 
 def _untold(greedy: Observation) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import chain, count
 from typing import Any
 
 from contract_tests import strategies
@@ -47,7 +48,11 @@ def send_pairs(run: Run) -> None:
         for name in untold:
             run.compare(name, ask({**penalized, name: None}, tale), told)
         if not run.lacks("do_sample", "seed"):
-            seeded = [{**_long(run), "do_sample": True, "seed": choose.randrange(1, 2**63)} for _ in range(1 + MOST_PAIRS)]
+            seeds = (choose.randrange(1, 2 ** (6 if stream else 63)) for _ in range(1 + MOST_PAIRS))
+            seeded = [{**_long(run), "do_sample": True, "seed": seed} for seed in seeds]
+            zero = {**_long(run), "do_sample": True, "seed": 0}
+            if stream and run.profile.prompts > 1 and (first := ask(zero)).generated:  # else it takes no such seed
+                run.relate_draws("repeat-seeded", ((one, ask(zero)) for one in chain([first], (ask(zero) for _ in count()))))
             if run.relate_draws("repeat-seeded", ((ask(each), ask(each)) for each in seeded)):
                 for shown in SHOWN[: 1 if stream else run.profile.prompts]:
                     drawn = ({**each, **run.taken(**shown)} for each in seeded)
@@ -91,10 +96,12 @@ def send_stop_sequences(run: Run) -> None:
     for inputs, company in zip(strategies.PROMPTS[: min(2, run.profile.prompts)], COMPANY, strict=False):
         parameters = {**_greedy(run), "max_new_tokens": 20, **run.taken(**company)}
         base = run.ask({"inputs": inputs, "parameters": parameters})
-        for stop in _stops(base):
+        for stop in (stops := _stops(base)):
+            # where it occurs early, nothing else need end the text
+            limit = {"max_new_tokens"} if stop is stops[0] else set()
+            given = {name: value for name, value in parameters.items() if name not in limit} | {"stop": stop}
             for stream in (False, True):
-                stopped = run.ask({"inputs": inputs, "parameters": {**parameters, "stop": stop}, "stream": stream})
-                run.evidence.relate("stop", (base, stopped))
+                run.evidence.relate("stop", (base, run.ask({"inputs": inputs, "parameters": given, "stream": stream})))
         literal = _not_literally(base.new_text or "")
         if literal:
             run.compare("stop-literal", base, run.ask({"inputs": inputs, "parameters": {**parameters, "stop": literal}}))
@@ -114,12 +121,11 @@ def _not_literally(text: str) -> list[str]:
         *(f" {word[1:]}" for word in words),
         *(word.swapcase() for word in words),
         *(f"{word[0]}.*" for word in words),
-        ".",
-        "[a-z]",
+        *(f"{word[0]}.{word[2:]}" for word in words if len(word) > 2),
     ]
     absent = [candidate for candidate in candidates if candidate not in text]
-    kinds = (lambda one: one.startswith(" "), str.isalpha, lambda one: one.endswith(".*"), lambda one: one in (".", "[a-z]"))
-    return [found[0] for kind in kinds if (found := [one for one in absent if kind(one)])][:4]
+    kinds = (lambda one: one.startswith(" "), str.isalpha, lambda one: one.endswith(".*"), lambda one: one[1:2] == "." and one[2] != "*")
+    return [found[0] for kind in kinds if (found := [one for one in absent if kind(one)])]
 
 
 def _stops(base: Observation) -> list[list[str]]:
@@ -154,16 +160,17 @@ def send_truncated(run: Run) -> None:
     if run.lacks("truncate"):
         return
     inputs = " ".join(strategies.PROMPTS * 3)  # longer than what is asked elsewhere
-    parameters = {**_greedy(run), "max_new_tokens": 3}
+    parameters = run.taken(do_sample=False, details=True)
     for size in (1, 5, 20, 4000) if run.profile.prompts > 1 else (1, 20):
         drawn = {"do_sample": True} if size == 5 and not run.lacks("do_sample") else {}
+        limit = {} if size == 20 else {"max_new_tokens": 3}
         whole, cut = (
-            run.ask({"inputs": inputs, "parameters": {**parameters, **drawn, **more}, "stream": True})
+            run.ask({"inputs": inputs, "parameters": {**limit, **parameters, **drawn, **more}, "stream": True})
             for more in (run.taken(return_full_text=True), {"truncate": size})
         )
         run.evidence.relate("truncate", (whole, cut))
     if not run.lacks("decoder_input_details"):
-        told = {**parameters, "decoder_input_details": True}
+        told = {"max_new_tokens": 3, **parameters, "decoder_input_details": True}
         whole, cut = (run.ask({"inputs": inputs, "parameters": {**told, **more}}) for more in ({}, {"truncate": 5}))
         run.evidence.relate("truncate-prefill", (whole, cut))
         kept = "".join(str(token.get("text")) for token in objects(cut.detail("prefill")))

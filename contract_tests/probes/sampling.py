@@ -218,6 +218,8 @@ def send_draws(run: Run) -> None:
             for apart in (0, *APART)[: run.profile.seeds]
         ]
         run.evidence.relate("draws", (greedy, *drawn))
+        if visited == 1:
+            _draw_without_limit(run, greedy)
         if run.profile.seeds > len(APART) and FAR in run.evidence.tallies:
             far = {"inputs": inputs, "parameters": {**sampled, "seed": base + HIGHEST}}
             drawn.append(run.ask(far, about=FAR, headers=NEW_QUERY))
@@ -241,6 +243,20 @@ def send_draws(run: Run) -> None:
     run.evidence.relate("all-draws", (*convention, *every))
 
 
+def _draw_without_limit(run: Run, greedy: Observation) -> None:
+    """As long as draws repeat the greedy text and that may be chance, one more."""
+    free = {name: value for name, value in greedy.asked.parameters.items() if name != "max_new_tokens"} | {"do_sample": True}
+    draws: list[Observation] = []
+    for seed in run.random("unlimited").sample(range(1, 2**63), MOST_UNLIMITED):
+        draws.append(run.ask({"inputs": greedy.asked.inputs, "parameters": {**free, "seed": seed}}))
+        if run.evidence.relate("unlimited-draw", (greedy, *draws)):
+            return
+
+
+MOST_UNLIMITED = 6
+"""Draws after which a text that stays greedy may as well be certain."""
+
+
 def _parts(pairs: list[Observation]) -> bool:
     """Whether one of these pairs parts or was refused, or all together are too unlikely to be the same by chance."""
     texts = [draw.new_text if draw.generated else object() for draw in pairs]
@@ -253,9 +269,9 @@ def send_best_of(run: Run) -> None:
     choose = run.random("best_of")
     details = run.taken(max_new_tokens=16, details=True)
     if not run.lacks("best_of", "do_sample"):
-        much = run.taken(decoder_input_details=True, top_n_tokens=2, return_full_text=True)
-        for more in ({}, {}, much):
-            parameters = {**details, "best_of": 2, "do_sample": True, **more}
+        much = run.taken(details=True, decoder_input_details=True, top_n_tokens=2, return_full_text=True)  # and no limit
+        for more in (details, details, much):
+            parameters = {**more, "best_of": 2, "do_sample": True}
             run.ask({"inputs": choose.choice(strategies.PROMPTS), "parameters": parameters})
     if not run.lacks("decoder_input_details"):
         for inputs in (strategies.PROMPTS[0], strategies.MANY_SCRIPTS[2])[: run.profile.prompts]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, combinations, count, cycle, islice, permutations, product
 from typing import Any
 
 from contract_tests import strategies
 from contract_tests.clauses.together import whole_law
-from contract_tests.laws import ACTIONS, Law, tells, tells_each
+from contract_tests.laws import ACTIONS, Law, tells, tells_each, tells_from
 from contract_tests.observation import Observation
 from contract_tests.probes.laws import CERTAIN, ENDS
 from contract_tests.probes.run import NEW_QUERY, Run, probe
@@ -71,9 +71,14 @@ def _send_laws(run: Run) -> None:
         return
     inputs, names = flattest[0].asked.inputs, [name for name in ACTIONS if not run.lacks(name)]
     foreign = _asking(run, FOREIGN + inputs, do_sample=False, max_new_tokens=1)
-    for greedy, warpers, company in _covering((flattest[0], flattest[0], foreign), names):
+    shortest = min(flattest, key=lambda greedy: len(greedy.asked.inputs))
+    for greedy, warpers, company in _covering((flattest[0], shortest, foreign), names):
         drawn = _asking(run, greedy.asked.inputs, do_sample=True, **warpers, **company, **BESIDES)
         run.evidence.relate("law-whole", (greedy, drawn, *convention))
+    law = whole_law(flattest[0])
+    for mass in _telling_masses(law) if law and "typical_p" in names else ():
+        drawn = _asking(run, inputs, do_sample=True, seed=13, max_new_tokens=1, typical_p=mass)
+        run.evidence.relate("whole-typical_p", (flattest[0], drawn, *convention))
     for other in (strategies.PROMPTS[4], FOREIGN + inputs):
         _send_penalties(run, other, convention[1:])
     _send_movers(run, flattest, convention)
@@ -140,6 +145,40 @@ def _telling(law: Law, names: Sequence[str]) -> dict[Setting, list[str]]:
                 setting = dict(zip(chosen, values, strict=True))
                 found[tuple(setting.items())] = [name for name in chosen if tells(law, setting, name)]
     return found
+
+
+MISTAKEN: tuple[Callable[[float], float], ...] = (
+    lambda mass: round(mass, 1),
+    lambda mass: mass + 0.1,
+    lambda mass: mass - 0.1,
+    lambda mass: max(mass, 0.2),
+    lambda mass: min(mass, 0.5),
+    lambda mass: min(mass, 0.8),
+)
+"""As what a wrong server may take a mass."""
+
+MOST_MASSES = 3
+
+
+def _telling_masses(law: Law) -> list[float]:
+    """Values of `typical_p` near enough to where its set grows that each mistaken one, as far as that can be, keeps another set."""
+    told = {
+        mass: {
+            place
+            for place, other in enumerate(mistaken(mass) for mistaken in MISTAKEN)
+            if 0 < other < 1 and tells_from(law, {"typical_p": mass}, {"typical_p": other})
+        }
+        for mass in (percent / 100 for percent in range(3, 98))
+    }
+    chosen: list[float] = []
+    found: set[int] = set()
+    for _ in range(MOST_MASSES):
+        best = max(told, key=lambda mass: len(told[mass] - found))
+        if not told[best] - found:
+            break
+        found |= told[best]
+        chosen.append(best)
+    return chosen
 
 
 def _send_penalties(run: Run, inputs: str, one_left: Sequence[Observation]) -> None:
@@ -250,7 +289,7 @@ def _send_everything(run: Run) -> None:
     ask(long, other, {**limit, **undistorted, "stop": [*MANY, other_stop], "seed": choose.randrange(1, 2**63)}, stream=True)
     if run.profile.prompts > 1:
         ask(long, text, {**limit, **prefill, "stop": [*MANY, stop], "best_of": 2})
-    kinds = ((strategies.PROMPTS[0], 16, SEEDS[0]), (long, 4, SEEDS[1]))
+    kinds = ((strategies.PROMPTS[0], 16, SEEDS[0]), (long, None, SEEDS[1]))
     for more, (inputs, most, seeds) in product(({}, {"best_of": 2}), kinds):
         if run.lacks("seed", *more) or ((more or inputs == long) and run.profile.prompts == 1):
             continue

@@ -128,6 +128,12 @@ PARAMETER_FAULTS: tuple[Fault, ...] = (
             lambda request: {"stop": tuple(form for member in request.parameters.stop for form in (member, member.swapcase()))}
         ),
     ),
+    fault(
+        "stop-not-without-limit",
+        "parameters.stop.stops",
+        "Takes no notice of `stop` where no `max_new_tokens` is given.",
+        parameters(lambda request: {"stop": ()} if request.parameters.max_new_tokens is None else {}),
+    ),
     fault("stop-ignored", "parameters.stop.stops", "Takes no notice of `stop`.", ignored("stop")),
     fault("top-n-tokens-ignored", "parameters.top_n_tokens.given", "Takes no notice of `top_n_tokens`.", ignored("top_n_tokens")),
     fault(

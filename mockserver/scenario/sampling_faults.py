@@ -30,12 +30,13 @@ def _seed_reported(change: Callable[[Request], Json]) -> Hooks:
     )
 
 
-def _any_seed(beside: str = "seed") -> Hooks:
-    seeds = count(1)
+def _any_seed(beside: str = "seed", below: int = 2**64) -> Hooks:
+    seeds = count(below)
 
     def change(request: Request) -> Json:
-        given = request.parameters.seed is not None and getattr(request.parameters, beside) is not None
-        return {"seed": next(seeds)} if given else {}
+        seed = request.parameters.seed
+        lost = seed is not None and seed < below and getattr(request.parameters, beside) is not None
+        return {"seed": next(seeds) % 2**64} if lost else {}
 
     return _seed_reported(change)
 
@@ -62,6 +63,16 @@ def _never_the_same() -> Hooks:
     )
 
 
+def _at_most(name: str, limit: float) -> Hooks:
+    """``name`` is taken for ``limit`` where it is above it."""
+
+    def change(request: Request) -> Json:
+        given = getattr(request.parameters, name)
+        return {} if given is None else {name: min(given, limit)}
+
+    return parameters(change)
+
+
 def _shifted_frequency_penalty(request: Request) -> Json:
     given = request.parameters.frequency_penalty
     return {} if given is None else {"frequency_penalty": given - 1.0}
@@ -81,12 +92,24 @@ SAMPLING_FAULTS: tuple[Fault, ...] = (
         "Takes no notice of penalties when tokens are drawn.",
         parameters(lambda request: NO_PENALTIES if request.parameters.do_sample else {}),
     ),
+    fault(
+        "do-sample-not-without-limit",
+        "parameters.do_sample.samples",
+        "Takes no notice of `do_sample` where no `max_new_tokens` is given.",
+        parameters(lambda request: {"do_sample": None} if request.parameters.max_new_tokens is None else {}),
+    ),
     fault("do-sample-ignored", "parameters.do_sample.samples", "Takes no notice of `do_sample`.", ignored("do_sample")),
     fault(
         "frequency-penalty-ignored",
         "parameters.frequency_penalty.penalizes",
         "Takes no notice of `frequency_penalty`.",
         ignored("frequency_penalty"),
+    ),
+    fault(
+        "frequency-penalty-at-most-1",
+        "parameters.frequency_penalty.penalizes",
+        "Takes a `frequency_penalty` above 1 for 1.",
+        _at_most("frequency_penalty", 1.0),
     ),
     fault(
         "frequency-penalty-neutral-at-1",
@@ -113,6 +136,18 @@ SAMPLING_FAULTS: tuple[Fault, ...] = (
         parameters(lambda request: {"repetition_penalty": (request.parameters.repetition_penalty or 1.0) ** 3}),
     ),
     fault("seed-ignored", "parameters.seed.repeats", "Draws by another seed each time, and reports the one sent.", _any_seed),
+    fault(
+        "seed-zero-ignored",
+        "parameters.seed.repeats",
+        "Takes seed 0 for none, and reports it.",
+        lambda: _any_seed(below=1),
+    ),
+    fault(
+        "seed-ignored-below-100",
+        "parameters.seed.repeats",
+        "Draws by another seed each time where the one sent is below 100, and reports the one sent.",
+        lambda: _any_seed(below=100),
+    ),
     fault(
         "seed-constant",
         "parameters.seed.differs",
@@ -174,6 +209,12 @@ SAMPLING_FAULTS: tuple[Fault, ...] = (
         ignored("top_k", do_sample=True),
     ),
     fault(
+        "top-k-at-most-50",
+        "parameters.top_k.keeps",
+        "Takes a `top_k` above 50 for 50.",
+        _at_most("top_k", 50),
+    ),
+    fault(
         "top-k-plus-one",
         "parameters.top_k.one",
         "Keeps one token too many.",
@@ -190,6 +231,12 @@ SAMPLING_FAULTS: tuple[Fault, ...] = (
         "parameters.top_p.small",
         "Takes a `top_p` below 0.9 for 0.9.",
         parameters(lambda request: {"top_p": max(request.parameters.top_p or 1.0, 0.9)} if request.parameters.top_p else {}),
+    ),
+    fault(
+        "typical-p-at-most-0.5",
+        "parameters.typical_p.keeps",
+        "Takes a `typical_p` above 0.5 for 0.5.",
+        _at_most("typical_p", 0.5),
     ),
     fault(
         "typical-p-ignored",

@@ -100,6 +100,20 @@ def test_a_word_that_loses_more_the_more_often_is_right(law: Law) -> None:
     assert not isinstance(verdict("frequency_penalty", law, (1.0, 2.0)), Violation)
 
 
+THREE = (0.7, 1.4, 2.0)
+"""The first half of the second; no two of them round to one."""
+
+
+@pytest.mark.parametrize("law", RIGHT_FREQUENCY.values(), ids=RIGHT_FREQUENCY)
+def test_a_word_that_loses_more_by_a_larger_penalty_is_right(law: Law) -> None:
+    assert not isinstance(verdict("frequency_penalty", law, THREE), Violation)
+
+
+@pytest.mark.parametrize("taken", [round, lambda f: min(f, 1.0)], ids=["rounded", "at most 1"])
+def test_penalties_that_act_as_one_are_found(taken: Callable[[float], float]) -> None:
+    assert isinstance(verdict("frequency_penalty", lambda score, id, f: score - taken(f) * times(id) / 4, THREE), Violation)
+
+
 WRONG_FREQUENCY: dict[str, Law] = {
     "presence": lambda score, _, f: score - f,
     "the last token only": lambda score, id, f: score - f if id == 3 else score,

@@ -90,3 +90,34 @@ def test_a_draw_that_no_order_allows_is_found_under_either_convention() -> None:
 
 def test_a_removed_token_may_be_told_as_all_but_impossible() -> None:
     assert verdict({**logs(4 / 7, 3 / 7), 3: -1e4}, top_k=2) is None
+
+
+# ---------------------------------------------------------------- many are kept
+WIDE = [math.log(0.05 / (1 + rank / 10)) for rank in range(4000)]
+
+
+def wide(*kept: int, vocabulary: int = len(WIDE)) -> Outcome:
+    """What a server reports that keeps so many: of all, with the larger `top_k`, with the smaller."""
+    replies = []
+    for count in (vocabulary, *kept):
+        total = math.log(sum(map(math.exp, WIDE[:count])))
+        replies.append(first_token({rank: round(WIDE[rank] - total, 7) for rank in range(5)}))
+    return judge(CLAUSES["parameters.top_k.keeps"], Group("law-wide", tuple(replies)))
+
+
+def test_more_kept_by_a_larger_top_k_is_right() -> None:
+    assert wide(1000, 100) is None
+
+
+@pytest.mark.parametrize("cap", [10, 50, 100])
+def test_a_top_k_that_is_capped_is_found(cap: int) -> None:
+    assert isinstance(wide(cap, cap), Violation)
+
+
+@pytest.mark.parametrize("vocabulary", [50, 102], ids=["of a small vocabulary all are kept", "all but two, which are unlikely"])
+def test_a_larger_top_k_that_can_keep_no_more_accuses_nobody(vocabulary: int) -> None:
+    assert not isinstance(wide(vocabulary, min(vocabulary, 100), vocabulary=vocabulary), Violation)
+
+
+def test_logprobs_from_before_top_k_accuse_nobody() -> None:
+    assert not isinstance(wide(len(WIDE), len(WIDE)), Violation)

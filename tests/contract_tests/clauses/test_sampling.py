@@ -184,6 +184,23 @@ def test_equal_draws_of_an_unlikely_text_are_a_violation_with_the_chance_stated(
     assert "1.1e-07" in outcome.expected
 
 
+def test_one_draw_of_several_that_repeats_an_unlikely_greedy_text_is_found() -> None:
+    greedy = observed({}, [(1, {1: -5.0})] * 4, "greedy")
+    same, other = observed({"seed": 1}, [(1, {1: -5.0})] * 4, "greedy"), observed({"seed": 2}, [(2, {2: -5.0})] * 4, "other")
+
+    assert isinstance(verdict("parameters.do_sample.samples", "draws", greedy, other, same), Violation)
+    assert verdict("parameters.do_sample.samples", "draws", greedy, other) is None
+
+
+def test_a_draw_without_limit_that_begins_with_the_greedy_tokens_is_found_where_these_are_unlikely() -> None:
+    def unlimited(logprob: float) -> Outcome:
+        greedy = observed({"max_new_tokens": 4}, [(1, {1: logprob})] * 4, "greedy")
+        return verdict("parameters.do_sample.samples", "unlimited-draw", greedy, observed({}, [(1, {1: logprob})] * 9, "greedy and more"))
+
+    assert isinstance(unlimited(-5.0), Violation)
+    assert getattr(unlimited(-0.1), "inconclusive", False)
+
+
 @pytest.mark.parametrize(
     ("id", "relation"), [("parameters.seed.differs", "near-seeds"), ("parameters.seed.high-bits", "far-seeds")]
 )
