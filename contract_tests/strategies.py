@@ -26,6 +26,9 @@ PROMPTS = (
     "Q: What is deep learning?\nA:",
 )
 
+ENDING = {"grammar": {"type": "regex", "value": "[A-E]{48}"}}
+"""With it a text ends soon though no limit is given: some servers then go on as long as they can."""
+
 MARKED_UP = (
     '<p class="note">Tom &amp; Jerry\'s cafe: 3 < 5 && 7 > 2, %20 and {{ 1 + 1 }} and \\n.</p> '
     "A prompt comes back as it went out, however long it is, and whatever stands in it: once upon a time there was a"

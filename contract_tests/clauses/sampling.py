@@ -129,10 +129,17 @@ def _repeats(greedy: Observation, draw: Observation) -> bool:
 
 
 def _shared_path(greedy: Observation, draw: Observation) -> float | None:
-    """Logarithm of the chance of the greedy tokens, as many as the draw has too."""
+    """Logarithm of the chance, at most, of the greedy tokens, as many as the draw has too; None where it is not told.
+
+    Under a grammar only places count where it acted before what is reported: it makes likely what was unlikely.
+    """
     shared = (greedy.tokens or [])[: len(draw.tokens or [])]
+    untold = 0.0
+    if greedy.asked.get("grammar") is not None:
+        shared = [token for token, candidates in zip(shared, greedy.top_tokens or [], strict=False) if _only_letters(candidates)]
+        untold = -math.log(WHOLE)
     logprobs = numbers(token.get("logprob") for token in shared)
-    return None if logprobs is None or max(logprobs) > ABOVE_ZERO else float(sum(logprobs))
+    return None if logprobs is None or max(logprobs) > ABOVE_ZERO else sum(min(0.0, value + untold) for value in logprobs)
 
 
 @clause("parameters.seed.differs", of="draws")
@@ -186,6 +193,19 @@ def chance_of_repetition(draws: Iterable[Observation]) -> float | None:
     paths = [draw.path for draw in draws]
     known = [path for path in paths if path is not None]
     return math.exp(sum(known)) if len(known) == len(paths) else None
+
+
+def _only_letters(candidates: list[Json]) -> bool:
+    """Whether nothing is told but what a grammar of ``WRITTEN`` allows, and hardly anything is left untold."""
+    told = sum(math.exp(value) for value in by_id(candidates).values())
+    return told > WHOLE and all(set(str(one.get("text"))) <= WRITTEN for one in candidates)
+
+
+WHOLE = 0.98
+"""Probability above which what is told of a place is said to be nearly all."""
+
+WRITTEN = set("ABCDE")
+"""What the grammar allows under which draws are held against greedy generation."""
 
 
 # ---------------------------------------------------------------- laws

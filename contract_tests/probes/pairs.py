@@ -163,7 +163,7 @@ def send_truncated(run: Run) -> None:
     parameters = run.taken(do_sample=False, details=True)
     for size in (1, 5, 20, 4000) if run.profile.prompts > 1 else (1, 20):
         drawn = {"do_sample": True} if size == 5 and not run.lacks("do_sample") else {}
-        limit = {} if size == 20 else {"max_new_tokens": 3}
+        limit = {"max_new_tokens": 3} if size != 20 or run.lacks("grammar") else strategies.ENDING
         whole, cut = (
             run.ask({"inputs": inputs, "parameters": {**limit, **parameters, **drawn, **more}, "stream": True})
             for more in (run.taken(return_full_text=True), {"truncate": size})

@@ -218,8 +218,6 @@ def send_draws(run: Run) -> None:
             for apart in (0, *APART)[: run.profile.seeds]
         ]
         run.evidence.relate("draws", (greedy, *drawn))
-        if visited == 1:
-            _draw_without_limit(run, greedy)
         if run.profile.seeds > len(APART) and FAR in run.evidence.tallies:
             far = {"inputs": inputs, "parameters": {**sampled, "seed": base + HIGHEST}}
             drawn.append(run.ask(far, about=FAR, headers=NEW_QUERY))
@@ -237,24 +235,14 @@ def send_draws(run: Run) -> None:
             and all(_parts(some) for some in pairs.values())
         ):
             break
+    if run.profile.prompts > 1 and not run.lacks("grammar"):
+        free = {**run.taken(details=True, top_n_tokens=5), **strategies.ENDING}
+        ways = ({"max_new_tokens": 64, "do_sample": False}, {"do_sample": True, "seed": choose.randrange(1, 2**63)})
+        run.evidence.relate("unlimited-draw", [run.ask({"inputs": strategies.PROMPTS[1], "parameters": free | way}) for way in ways])
     for apart, some in pairs.items():
         if some:
             run.evidence.relate("far-seeds" if apart == HIGHEST else "near-seeds", some)
     run.evidence.relate("all-draws", (*convention, *every))
-
-
-def _draw_without_limit(run: Run, greedy: Observation) -> None:
-    """As long as draws repeat the greedy text and that may be chance, one more."""
-    free = {name: value for name, value in greedy.asked.parameters.items() if name != "max_new_tokens"} | {"do_sample": True}
-    draws: list[Observation] = []
-    for seed in run.random("unlimited").sample(range(1, 2**63), MOST_UNLIMITED):
-        draws.append(run.ask({"inputs": greedy.asked.inputs, "parameters": {**free, "seed": seed}}))
-        if run.evidence.relate("unlimited-draw", (greedy, *draws)):
-            return
-
-
-MOST_UNLIMITED = 6
-"""Draws after which a text that stays greedy may as well be certain."""
 
 
 def _parts(pairs: list[Observation]) -> bool:
@@ -269,7 +257,8 @@ def send_best_of(run: Run) -> None:
     choose = run.random("best_of")
     details = run.taken(max_new_tokens=16, details=True)
     if not run.lacks("best_of", "do_sample"):
-        much = run.taken(details=True, decoder_input_details=True, top_n_tokens=2, return_full_text=True)  # and no limit
+        much = run.taken(details=True, decoder_input_details=True, top_n_tokens=2, return_full_text=True)
+        much |= {"max_new_tokens": 16} if run.lacks("grammar") else strategies.ENDING
         for more in (details, details, much):
             parameters = {**more, "best_of": 2, "do_sample": True}
             run.ask({"inputs": choose.choice(strategies.PROMPTS), "parameters": parameters})

@@ -44,6 +44,16 @@ def ignored(*names: str, **instead: Any) -> Hooks:
     return parameters(change)
 
 
+def at_most(name: str, limit: float) -> Hooks:
+    """A parameter called ``name`` above ``limit`` is taken for ``limit``."""
+
+    def change(request: Request) -> Json:
+        given = getattr(request.parameters, name)
+        return {} if given is None else {name: min(given, limit)}
+
+    return parameters(change)
+
+
 def payload(change: Callable[[Json], Any]) -> Hooks:
     """``change`` sees the body, where it is a JSON object."""
     return Hooks(on_payload=lambda given: change(given) if isinstance(given, dict) else given)

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import replace
 
 from mockserver.messages import Finished, FinishReason, Prefill, Request
-from mockserver.scenario.alter import Json, fault, ignored, parameters, payload
+from mockserver.scenario.alter import Json, at_most, fault, ignored, parameters, payload
 from mockserver.scenario.seams import Events, Fault, Hooks
 
 
@@ -100,6 +100,12 @@ PARAMETER_FAULTS: tuple[Fault, ...] = (
         "parameters.grammar.regex.matches",
         "Takes no notice of a regex `grammar`.",
         _grammar_dropped("regex"),
+    ),
+    fault(
+        "max-new-tokens-at-most-100",
+        "details.finish_reason.length",
+        "Takes a `max_new_tokens` above 100 for 100.",
+        at_most("max_new_tokens", 100),
     ),
     fault("max-new-tokens-plus-one", "parameters.max_new_tokens.limits", "Generates one token too many.", _one_more("max_new_tokens")),
     fault(

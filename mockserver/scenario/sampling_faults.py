@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from mockserver.messages import Request
-from mockserver.scenario.alter import Json, fault, ignored, parameters
+from mockserver.scenario.alter import Json, at_most, fault, ignored, parameters
 from mockserver.scenario.seams import Fault, Hooks
 
 NO_PENALTIES: Json = {"repetition_penalty": None, "frequency_penalty": None}
@@ -63,16 +63,6 @@ def _never_the_same() -> Hooks:
     )
 
 
-def _at_most(name: str, limit: float) -> Hooks:
-    """``name`` is taken for ``limit`` where it is above it."""
-
-    def change(request: Request) -> Json:
-        given = getattr(request.parameters, name)
-        return {} if given is None else {name: min(given, limit)}
-
-    return parameters(change)
-
-
 def _shifted_frequency_penalty(request: Request) -> Json:
     given = request.parameters.frequency_penalty
     return {} if given is None else {"frequency_penalty": given - 1.0}
@@ -109,7 +99,7 @@ SAMPLING_FAULTS: tuple[Fault, ...] = (
         "frequency-penalty-at-most-1",
         "parameters.frequency_penalty.penalizes",
         "Takes a `frequency_penalty` above 1 for 1.",
-        _at_most("frequency_penalty", 1.0),
+        at_most("frequency_penalty", 1.0),
     ),
     fault(
         "frequency-penalty-neutral-at-1",
@@ -212,7 +202,7 @@ SAMPLING_FAULTS: tuple[Fault, ...] = (
         "top-k-at-most-50",
         "parameters.top_k.keeps",
         "Takes a `top_k` above 50 for 50.",
-        _at_most("top_k", 50),
+        at_most("top_k", 50),
     ),
     fault(
         "top-k-plus-one",
@@ -236,7 +226,7 @@ SAMPLING_FAULTS: tuple[Fault, ...] = (
         "typical-p-at-most-0.5",
         "parameters.typical_p.keeps",
         "Takes a `typical_p` above 0.5 for 0.5.",
-        _at_most("typical_p", 0.5),
+        at_most("typical_p", 0.5),
     ),
     fault(
         "typical-p-ignored",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,6 +94,14 @@ def observed(parameters: dict[str, Any], steps: list[tuple[int, dict[int, float]
     return Observation(
         Exchange(case, "http://x.test/", 200, (("content-type", "application/json"),), (Chunk(0.0, json.dumps(reply).encode()),))
     )
+
+
+def lettered(seen: Observation, letters: str) -> Observation:
+    """The same, where the texts of its tokens 1, 2, ... are these letters."""
+    body = seen.exchange.chunks[0].data.decode()
+    for number, letter in enumerate(letters, 1):
+        body = body.replace(f'" t{number}"', f'"{letter}"')
+    return Observation(replace(seen.exchange, chunks=(Chunk(0.0, body.encode()),)))
 
 
 def verdict(id: str, relation: str, *members: Observation) -> Outcome:
@@ -199,6 +208,20 @@ def test_a_draw_without_limit_that_begins_with_the_greedy_tokens_is_found_where_
 
     assert isinstance(unlimited(-5.0), Violation)
     assert getattr(unlimited(-0.1), "inconclusive", False)
+
+
+def test_under_a_grammar_a_draw_that_repeats_is_found_only_where_what_is_told_is_behind_the_grammar() -> None:
+    def repeated(law: dict[int, float], letters: str) -> Outcome:
+        asked = {"max_new_tokens": 24, "grammar": {"type": "regex", "value": "[A-E]{24}"}}
+        greedy, draw = (lettered(observed(asked, [(1, law)] * 24, "A" * 24), letters) for _ in range(2))
+        return verdict("parameters.do_sample.samples", "unlimited-draw", greedy, draw)
+
+    flat = {number: math.log(0.2) for number in range(1, 6)}
+    before = dict.fromkeys(range(1, 6), -5.0)
+
+    assert isinstance(repeated(flat, "ABCDE"), Violation)
+    assert getattr(repeated(before, "ABCDE"), "inconclusive", False)
+    assert getattr(repeated(flat, "ABCDx"), "inconclusive", False)
 
 
 @pytest.mark.parametrize(
