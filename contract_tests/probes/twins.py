@@ -44,9 +44,9 @@ WARPED = ({"temperature": 1.3, "top_k": 3}, {"top_p": 0.6, "typical_p": 0.6})
 """What shows in the candidates of every place: a stream that takes no notice of one of these tells others."""
 
 
-LONGEST = 200
-ENDLESS = {"type": "regex", "value": "[a-z ]{2000}"}
-"""Keeps a text from ending by itself."""
+LONGEST = 140
+LETTERS = {"type": "regex", "value": "[A-E]{150}"}
+"""Keeps a text from ending by itself, where such letters are tokens."""
 
 
 @probe("long-twins", "longer replies, plain and as a stream")
@@ -60,7 +60,7 @@ def send_long_twins(run: Run) -> None:
             seeded = ({**sampled, "seed": choose.randrange(1, 2**63)} for _ in count())
             run.relate_draws("seeded-twins", (ask_twins(run, {"inputs": inputs, "parameters": each}) for each in seeded))
     if run.profile.prompts > 1:
-        longest = run.taken(max_new_tokens=LONGEST, details=True, do_sample=False, grammar=ENDLESS)
+        longest = run.taken(max_new_tokens=LONGEST, details=True, do_sample=False, grammar=LETTERS)
         run.ask({"inputs": strategies.PROMPTS[1], "parameters": longest})
     full = run.taken(max_new_tokens=4, details=True, return_full_text=True, do_sample=False)
     ask_twins(run, {"inputs": strategies.PROMPTS[2], "parameters": full})
