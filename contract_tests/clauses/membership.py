@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
-from contract_tests.clauses.shared import LOGPROB_TOLERANCE, NOT_MINE, first_candidates, first_id
+from contract_tests.clauses.shared import LOGPROB_TOLERANCE, NEAR_TIE, NOT_MINE, first_candidates, first_id
 from contract_tests.nucleus import entropy_bounds, kept_by_top_p, surely_not_typical
 from contract_tests.observation import Group, Observation
 from contract_tests.values import is_integer, is_number, numbers, shorten
@@ -46,7 +46,7 @@ def draws_are_in_the_nucleus(group: Group) -> Outcome:
     kept = kept_by_top_p([math.exp(logprob) for _, logprob in law], mass)
     if kept >= len(law):
         return Skip("the nucleus is larger than what the endpoint tells of the distribution", inconclusive=True)
-    allowed = [number for number, logprob in law if logprob >= law[kept - 1][1] - 1e-3]
+    allowed = [number for number, logprob in law if logprob >= law[kept - 1][1] - NEAR_TIE]
     return _all_drawn_from(allowed, drawn, f"`top_p` {mass} keeps {kept} tokens")
 
 

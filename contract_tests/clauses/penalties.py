@@ -95,7 +95,7 @@ def frequency_penalty_moves_in_proportion(group: Group) -> Outcome:
             if (
                 near is not None
                 and abs(near) > LOGPROB_TOLERANCE
-                and abs(far - factor * near) > 2 * LOGPROB_TOLERANCE + 0.1 * abs(near)
+                and abs(far - factor * near) > (1 + abs(factor)) * LOGPROB_TOLERANCE + 0.1 * abs(near)
             ):
                 return Violation(
                     f"a move of {factor * near:.3f} nats for token {number} at place {place}: {near:.3f} at `frequency_penalty` 1.0",

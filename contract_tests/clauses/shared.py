@@ -130,11 +130,30 @@ def is_greedy(seen: Observation) -> bool:
 
 
 def near_tie(one: Observation, other: Observation) -> bool:
-    """Whether two generations part at a place where both candidates are about equally likely, as noise of arithmetic may decide."""
+    """Whether two generations part at a place where both candidates are about equally likely, as noise of arithmetic may decide.
+
+    Where one of them tells no tokens, the candidates of the other at the place where the texts part say so.
+    """
+    if one.tokens is None or other.tokens is None:
+        return _parts_at_a_tie(one, other.new_text or "") or _parts_at_a_tie(other, one.new_text or "")
     for left, right in zip(one.tokens or [], other.tokens or [], strict=False):
         if left.get("id") != right.get("id"):
             a, b = left.get("logprob"), right.get("logprob")
             return is_number(a) and is_number(b) and max(a, b) < -math.log(2) + NEAR_TIE and abs(a - b) <= NEAR_TIE
+    return False
+
+
+def _parts_at_a_tie(seen: Observation, text: str) -> bool:
+    """Whether another candidate may be about as likely where ``seen`` no longer goes along with ``text``."""
+    written, told = "", seen.top_tokens or []
+    for place, token in enumerate(seen.tokens or []):
+        written += "" if token.get("special") is True else str(token.get("text"))
+        if not text.startswith(written) or token.get("special") is True:
+            ranked = sorted(by_id(told[place]).values(), reverse=True) if place < len(told) else []
+            own = token.get("logprob")
+            if len(ranked) > 1:
+                return ranked[0] - ranked[1] <= NEAR_TIE
+            return is_number(own) and own < -math.log(2) + NEAR_TIE
     return False
 
 

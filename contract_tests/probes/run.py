@@ -39,7 +39,7 @@ class Profile:
 
 
 QUICK = Profile(name="quick", draws=4, generated=3, seeds=2, first_tokens=4, values=1, wrong_types=1, prompts=1)
-STANDARD = Profile(name="standard", draws=32, generated=24, seeds=4, first_tokens=20, values=3, wrong_types=3, prompts=8)
+STANDARD = Profile(name="standard", draws=26, generated=24, seeds=4, first_tokens=20, values=3, wrong_types=3, prompts=8)
 DEEP = Profile(name="deep", draws=400, generated=300, seeds=8, first_tokens=100, values=9, wrong_types=9, prompts=8)
 PROFILES = {profile.name: profile for profile in (QUICK, STANDARD, DEEP)}
 
@@ -107,12 +107,12 @@ class Run:
         """Send a valid request; one that is to be compared with others asks for a real new query, not for a reply of before."""
         return self.send(Case.of(payload, about=about, headers=headers or (() if about else NEW_QUERY)))
 
-    def compare(self, relation: str, one: Observation, other: Observation) -> None:
+    def compare(self, relation: str, one: Observation, other: Observation) -> bool:
         """Relate two observations; where their texts differ, ask both again first, to see whether the endpoint repeats itself."""
         members: tuple[Observation, ...] = (one, other)
         if one.generated and other.generated and one.new_text != other.new_text:
             members += (self.send(one.case), self.send(other.case))
-        self.evidence.relate(relation, members)
+        return self.evidence.relate(relation, members)
 
     def relate_draws(self, relation: str, pairs: Iterable[tuple[Observation, Observation]], *, least: int = 1) -> bool:
         """Relate pairs that should draw the same: the ``least`` where none parts, else as many as it takes to know. Whether none did.

@@ -7,6 +7,7 @@ from typing import Any
 
 from contract_tests import statistics, strategies
 from contract_tests.clauses.sampling import COLD, LOOKS, READINGS, SMALL, chance_of_repetition
+from contract_tests.clauses.shared import NEAR_TIE
 from contract_tests.nucleus import entropy_bounds, surely_not_typical
 from contract_tests.observation import ABOVE_ZERO, Observation
 from contract_tests.probes.forced import send_forced
@@ -16,18 +17,18 @@ from contract_tests.values import numbers
 
 @probe("extremes", "sampling parameters at their ends")
 def send_extremes(run: Run) -> None:
-    """Each extreme on one prompt after the other until its clause could judge."""
+    """Each extreme on one prompt after the other until its clause could judge a text that is not likely anyway."""
     if run.lacks("do_sample"):
         return
     choose = run.random("extremes")
-    open_extremes: dict[str, tuple[str, dict[str, Any]]] = {
-        "top_k-one": ("parameters.top_k.one", {"top_k": 1}),
-        "top_p-small": ("parameters.top_p.small", {"top_p": SMALL}),
-        "temperature-cold": ("parameters.temperature.cold", {"temperature": COLD}),
+    open_extremes: dict[str, dict[str, Any]] = {
+        "top_k-one": {"top_k": 1},
+        "top_p-small": {"top_p": SMALL},
+        "temperature-cold": {"temperature": COLD},
     }
     for inputs in strategies.PROMPTS:
         bases: dict[int, Observation] = {}
-        for relation, (id, warper) in list(open_extremes.items()):
+        for relation, warper in list(open_extremes.items()):
             if run.lacks(*warper):
                 continue
             # the more tokens, the nearer come two of them once, which at no temperature are told apart
@@ -37,11 +38,15 @@ def send_extremes(run: Run) -> None:
             base = bases[count] = bases.get(count) or run.ask({"inputs": inputs, "parameters": greedy})
             # as little as can be asked: what holds beside much else is shown elsewhere (together)
             drawn = {**limit, "do_sample": True, **run.taken(seed=choose.randrange(1, 2**63)), **warper}
-            run.compare(relation, base, run.ask({"inputs": inputs, "parameters": drawn}))
-            if run.judged(id):
+            judged = run.compare(relation, base, run.ask({"inputs": inputs, "parameters": drawn}))
+            if judged and (base.path is None or base.path < UNLIKELY):
                 del open_extremes[relation]
         if not open_extremes:
             return
+
+
+UNLIKELY = math.log(0.05)
+"""Log of the chance of a text above which a draw that takes no notice of anything may well be it."""
 
 
 def _ask_top_k_one(run: Run, inputs: str) -> Observation:
@@ -167,9 +172,10 @@ def _draws_needed(base: Observation, temperature: float) -> int:
 
 
 def _telling_top_p(law: list[float]) -> float | None:
-    """A mass midway between two cumulative sums, where the first token left out is as likely as can be; None for a law too peaked."""
+    """A mass midway between two cumulative sums, where the first token left out is likely and no tie; None for a law too peaked."""
     probabilities = [math.exp(value) for value in law]
-    places = [place for place in range(1, len(probabilities)) if probabilities[place - 1] > 0.02 and probabilities[place] > 0.02]
+    likely = [place for place in range(1, len(probabilities)) if probabilities[place - 1] > 0.02 and probabilities[place] > 0.02]
+    places = [place for place in likely if law[place - 1] - law[place] > 2 * NEAR_TIE]
     if not places:
         return None
     place = max(places, key=lambda place: probabilities[place] / sum(probabilities[: place + 1]))
