@@ -140,6 +140,30 @@ def test_a_tie_at_the_edge_of_the_nucleus_belongs_to_it() -> None:
     assert verdict("parameters.top_p.keeps", "first-top_p", observed({}, [(1, tied)]), *drawn) is None
 
 
+def test_what_noise_may_put_before_the_edge_of_the_nucleus_belongs_to_it() -> None:
+    near = {1: math.log(0.4), 2: math.log(0.205), 3: math.log(0.2), 4: math.log(0.1)}
+    drawn = first_tokens({"top_p": 0.5}, [3])
+
+    assert verdict("parameters.top_p.keeps", "first-top_p", observed({}, [(1, near)]), *drawn) is None
+
+
+# ---------------------------------------------------------------- two texts that should be the same
+@pytest.mark.parametrize(
+    ("runner_up", "accused"), [(math.log(0.44), False), (math.log(0.2), True)], ids=["about as likely", "much less likely"]
+)
+def test_where_one_reply_tells_no_tokens_the_candidates_of_the_other_tell_whether_noise_may_have_decided(
+    runner_up: float, accused: bool
+) -> None:
+    told = observed({"do_sample": False}, [(1, {1: -0.1, 2: -3.0}), (3, {3: math.log(0.45), 4: runner_up})], " t1 t3")
+    body = json.dumps({"generated_text": " t1 t4"}).encode()
+    untold = Observation(replace(told.exchange, chunks=(Chunk(0.0, body),)))
+    outcome = verdict("parameters.details.neutral", "details", untold, told, untold, told)
+
+    assert accused == isinstance(outcome, Violation)
+    assert accused or getattr(outcome, "inconclusive", False)
+
+
+# ---------------------------------------------------------------- top_k
 def test_a_draw_behind_the_top_k_is_found_from_one_reply() -> None:
     wrong = observed({"top_k": 2, "do_sample": True}, [(1, RAW), (3, RAW)])
     right = observed({"top_k": 2, "do_sample": True}, [(1, RAW), (2, RAW)])
