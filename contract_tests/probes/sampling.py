@@ -264,7 +264,7 @@ def send_best_of(run: Run) -> None:
     details = run.taken(max_new_tokens=16, details=True)
     if not run.lacks("best_of", "do_sample"):
         much = run.taken(details=True, decoder_input_details=True, top_n_tokens=2, return_full_text=True)
-        much |= {"max_new_tokens": 16} if run.lacks("grammar") else strategies.ENDING
+        much |= run.taken(max_new_tokens=16) if run.lacks("grammar") else strategies.ENDING
         for more in (details, details, much):
             parameters = {**more, "best_of": 2, "do_sample": True}
             run.ask({"inputs": choose.choice(strategies.PROMPTS), "parameters": parameters})
