@@ -309,11 +309,20 @@ def send_grammars(run: Run) -> None:
         "required": ["name", "age", "alive"],
         "additionalProperties": False,
     }
+    nested = {
+        "type": "object",
+        "properties": {
+            "kind": {"enum": ["cat", "dog"]},
+            "sizes": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 9}, "minItems": 2, "maxItems": 3},
+            "owner": {"type": "object", "properties": {"city": {"enum": ["Rome", "Oslo"]}}, "required": ["city"]},
+        },
+        "required": ["kind", "sizes", "owner"],
+    }
     grammars = (
         {"type": "regex", "value": "[A-Z]{6}-[0-9]{3}-[a-f]{2}"},  # capitals, and so many, as no model writes by itself
         {"type": "regex", "value": "(yes|no|maybe)"},
         {"type": "json", "value": schema},
-        {"type": "json", "value": {"type": "object", "properties": {"kind": {"enum": ["cat", "dog"]}}, "required": ["kind"]}},
+        {"type": "json", "value": nested},
     )
     for grammar in grammars:
         for stream in (False, True):
