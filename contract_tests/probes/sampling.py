@@ -309,14 +309,16 @@ def send_grammars(run: Run) -> None:
         "required": ["name", "age", "alive"],
         "additionalProperties": False,
     }
+    city = {"city": {"enum": ["Rome", "Oslo"]}}
     nested = {
         "type": "object",
         "properties": {
             "kind": {"enum": ["cat", "dog"]},
             "sizes": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 9}, "minItems": 2, "maxItems": 3},
-            "owner": {"type": "object", "properties": {"city": {"enum": ["Rome", "Oslo"]}}, "required": ["city"]},
+            "owner": {"type": "object", "properties": city, "required": ["city"], "additionalProperties": False},
         },
         "required": ["kind", "sizes", "owner"],
+        "additionalProperties": False,
     }
     grammars = (
         {"type": "regex", "value": "[A-Z]{6}-[0-9]{3}-[a-f]{2}"},  # capitals, and so many, as no model writes by itself
