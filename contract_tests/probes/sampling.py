@@ -179,7 +179,8 @@ def _telling_top_p(law: list[float]) -> float | None:
     if not places:
         return None
     place = max(places, key=lambda place: probabilities[place] / sum(probabilities[: place + 1]))
-    return round(sum(probabilities[:place]) - probabilities[place - 1] / 2, 4) or None
+    mass = round(sum(probabilities[:place]) - probabilities[place - 1] / 2, 4)
+    return mass if 0 < mass < 1 else None  # logprobs that are wrong may come to more than the whole
 
 
 def _telling_typical_p(law: list[float]) -> float | None:
