@@ -9,8 +9,10 @@ from typing import Any
 
 from contract_tests import strategies
 from contract_tests.observation import Observation
-from contract_tests.probes.run import MOST_PAIRS, Run, probe
+from contract_tests.probes.run import MOST_PAIRS, NEW_QUERY, Run, probe
 from contract_tests.values import objects
+
+REPEATS = "parameters.seed.repeats"
 
 NEUTRAL = {"repetition_penalty": 1.0, "frequency_penalty": 0.0}
 
@@ -50,9 +52,11 @@ def send_pairs(run: Run) -> None:
         if not run.lacks("do_sample", "seed"):
             seeds = (choose.randrange(1, 2 ** (6 if stream else 63)) for _ in range(1 + MOST_PAIRS))
             seeded = [{**_long(run), "do_sample": True, "seed": seed} for seed in seeds]
-            zero = {**_long(run), "do_sample": True, "seed": 0}
-            if stream and run.profile.prompts > 1 and (first := ask(zero)).generated:  # else it takes no such seed
-                run.relate_draws("repeat-seeded", ((one, ask(zero)) for one in chain([first], (ask(zero) for _ in count()))))
+            zero = {"inputs": tale, "parameters": {**_long(run), "do_sample": True, "seed": 0}}
+            zeros = (run.ask(zero, about=REPEATS, headers=NEW_QUERY) for _ in count())
+            if stream and run.profile.prompts > 1 and (first := next(zeros)).generated:  # else it takes no such seed
+                draws = chain([first], zeros)
+                run.relate_draws("repeat-seeded", zip(draws, draws, strict=False))
             if run.relate_draws("repeat-seeded", ((ask(each), ask(each)) for each in seeded)):
                 for shown in SHOWN[: 1 if stream else run.profile.prompts]:
                     drawn = ({**each, **run.taken(**shown)} for each in seeded)

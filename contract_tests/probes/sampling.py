@@ -264,10 +264,9 @@ def send_best_of(run: Run) -> None:
     choose = run.random("best_of")
     details = run.taken(max_new_tokens=16, details=True)
     if not run.lacks("best_of", "do_sample"):
-        much = run.taken(details=True, decoder_input_details=True, top_n_tokens=2, return_full_text=True)
-        much |= run.taken(max_new_tokens=16) if run.lacks("grammar") else strategies.ENDING
-        for more in (details, details, much):
-            parameters = {**more, "best_of": 2, "do_sample": True}
+        much = run.taken(decoder_input_details=True, top_n_tokens=2, return_full_text=True)
+        for more in ({}, {}, much):
+            parameters = {**details, "best_of": 2, "do_sample": True, **more}
             run.ask({"inputs": choose.choice(strategies.PROMPTS), "parameters": parameters})
     if not run.lacks("decoder_input_details"):
         for inputs in (strategies.PROMPTS[0], strategies.MANY_SCRIPTS[2])[: run.profile.prompts]:

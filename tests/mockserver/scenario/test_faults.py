@@ -23,6 +23,7 @@ PROMPT = "The sea was"
 FEW: dict[str, Any] = {"max_new_tokens": 12, "details": True}
 DRAWN: dict[str, Any] = {**FEW, "do_sample": True, "temperature": 2.0, "seed": 5}
 RULED = {**DRAWN, "max_new_tokens": 20, "grammar": {"type": "regex", "value": "[a-z]{60}"}}
+ENDLESS = {"type": "regex", "value": "[A-E]{150}"}
 NAMES = [fault.name for fault in FAULTS]
 
 
@@ -147,12 +148,17 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "greedy-varies": lambda d: d.reply(max_new_tokens=40) != d.reply(max_new_tokens=40) and d.details()["seed"] is None,
     "do-sample-ignored": lambda d: d.details(do_sample=True, seed=1) == d.right_details(),
     "frequency-penalty-ignored": lambda d: d.same({"frequency_penalty": 2.0}, {}),
+    "do-sample-not-without-limit": lambda d: (
+        d.reply(details=True, do_sample=True, seed=5)["details"]["tokens"] == d.right(details=True)["details"]["tokens"]
+    ),
+    "frequency-penalty-at-most-1": lambda d: d.details(frequency_penalty=2.0) == d.right_details(frequency_penalty=1.0),
     "frequency-penalty-neutral-at-1": lambda d: d.details(frequency_penalty=1.0) == d.right_details(),
     "grammar-type-unknown-accepted": lambda d: d.status(payload("grammar", {"type": "xml", "value": "a"})) == 200,
     "grammar-value-missing-accepted": lambda d: d.status(payload("grammar", {"type": "json"})) == 200,
     "grammar-value-unchecked": lambda d: d.status(payload("grammar", {"type": "regex", "value": {}})) == 200,
     "grammar-json-ignored": lambda d: d.same({"grammar": {"type": "json", "value": {"type": "null"}}}, {}),
     "grammar-regex-ignored": lambda d: d.same({"grammar": {"type": "regex", "value": "a+"}}, {}),
+    "max-new-tokens-at-most-100": lambda d: len(d.details(max_new_tokens=140, grammar=ENDLESS)["tokens"]) == 100,
     "max-new-tokens-plus-one": lambda d: len(d.details(max_new_tokens=2)["tokens"]) == 3,
     "repetition-penalty-ignored": lambda d: d.same({"repetition_penalty": 3.0}, {}),
     "repetition-penalty-doubled": lambda d: (
@@ -163,6 +169,11 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "seed-ignored": lambda d: (
         d.details(**DRAWN)["tokens"] != d.details(**DRAWN)["tokens"] and d.details(**DRAWN)["seed"] == DRAWN["seed"]
     ),
+    "seed-zero-ignored": lambda d: (
+        d.details(**{**DRAWN, "seed": 0})["tokens"] != d.details(**{**DRAWN, "seed": 0})["tokens"]
+        and d.details(**DRAWN) == d.right_details(**DRAWN)
+    ),
+    "seed-ignored-below-100": lambda d: d.details(**DRAWN)["tokens"] != d.details(**DRAWN)["tokens"],
     "seed-of-16-bits": lambda d: d.same(DRAWN, {**DRAWN, "seed": DRAWN["seed"] + 2**16}),
     "seed-of-63-bits": lambda d: d.same(DRAWN, {**DRAWN, "seed": DRAWN["seed"] + 2**63}),
     "seed-not-with-grammar": lambda d: d.details(**RULED)["tokens"] != d.details(**RULED)["tokens"],
@@ -171,6 +182,10 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     ),
     "watermark-not-with-others": lambda d: d.same(DRAWN, {**DRAWN, "watermark": True}),
     "seed-constant": lambda d: d.same(DRAWN, {**DRAWN, "seed": 6}) and d.details(**{**DRAWN, "seed": 6})["seed"] == 6,
+    "stop-not-without-limit": lambda d: (
+        d.reply(details=True, stop=d.stopping()["stop"]) == d.right(details=True)
+        and d.details(**d.stopping()) == d.right_details(**d.stopping())
+    ),
     "stop-ignored": lambda d: d.details(**d.stopping()) == d.right_details(),
     "stop-inside-token-missed": lambda d: (
         d.details(stop=[texts(d.right_details())[2][:-1]])["finish_reason"] == "length"
@@ -180,6 +195,7 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "temperature-warm": lambda d: d.details(temperature=0.01, seed=1) == d.right_details(temperature=1.5, seed=1),
     "temperature-not-with-others": lambda d: d.same({**DRAWN, "top_k": 5}, {**DRAWN, "top_k": 5, "temperature": 1.0}),
     "top-k-ignored": lambda d: d.same({**DRAWN, "top_k": 1}, DRAWN),
+    "top-k-at-most-50": lambda d: d.details(top_k=60, seed=1) == d.right_details(top_k=50, seed=1),
     "top-k-plus-one": lambda d: d.details(top_k=1, seed=1) == d.right_details(top_k=2, seed=1),
     "top-n-tokens-ignored": lambda d: "top_tokens" not in d.details(top_n_tokens=2),
     "top-n-tokens-always": lambda d: "top_tokens" in d.details(),
@@ -198,6 +214,7 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
         d.details(truncate=1, decoder_input_details=True)["prefill"]
         != d.right_details(truncate=1, decoder_input_details=True)["prefill"]
     ),
+    "typical-p-at-most-0.5": lambda d: d.same({**DRAWN, "typical_p": 0.9}, {**DRAWN, "typical_p": 0.5}),
     "typical-p-ignored": lambda d: d.same({**DRAWN, "typical_p": 0.1}, DRAWN),
     # ------------------------------------------------------------ reply
     "reply-called-two-things": lambda d: len(d.broken({"inputs": "a"}).headers.getlist("content-type")) == 2,
