@@ -41,7 +41,7 @@ def reported_law_is_the_one_asked_for(group: Group) -> Outcome:
 
 @clause("parameters.top_k.keeps", of="law-wide")
 def more_are_kept_by_a_larger_top_k(group: Group) -> Outcome:
-    """The first token with all candidates, with ``MANY[1]`` of them, and with ``MANY[0]``: the fewer, the more each has of the whole.
+    """The first token with all candidates, with ``LARGER`` of them, and with ``SMALLER``: the fewer, the more each has of the whole.
 
     If the smaller `top_k` leaves less than all and the larger changes nothing, the tokens that only the larger keeps have no share.
     All that are left out are less likely still, and no vocabulary is large enough for them to have together what is missing.
@@ -52,16 +52,16 @@ def more_are_kept_by_a_larger_top_k(group: Group) -> Outcome:
         return Skip("the endpoint does not tell three `top_tokens` with exact logprobs at the first token")
     left_out = 1.0 - math.exp(max(everything[id] - smaller[id] for id in ids))
     if left_out < MISSING_SHARE:
-        return Skip(f"with `top_k` {MANY[0]} hardly anything is left out", inconclusive=True)
+        return Skip(f"with `top_k` {SMALLER} hardly anything is left out", inconclusive=True)
     if any(abs(larger[id] - smaller[id]) > EXACT for id in ids):
         return None
     return Violation(
-        f"with `top_k` {MANY[1]} more tokens than with {MANY[0]}, which leaves out {left_out:.0%} of the whole",
+        f"with `top_k` {LARGER} more tokens than with {SMALLER}, which leaves out {left_out:.0%} of the whole",
         f"the same logprobs with both: {rounded(larger)}",
     )
 
 
-MANY = (100, 1000)
+SMALLER, LARGER = 100, 1000
 """Values of `top_k` beyond what is told, and below any vocabulary."""
 
 EXACT = 1e-5

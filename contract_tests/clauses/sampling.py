@@ -107,13 +107,13 @@ def sampling_leaves_the_greedy_path(group: Group) -> Outcome:
     same = [draw for draw in drawn if _repeats(greedy, draw)]
     if not same:
         return None
-    paths = [_shared_path(greedy, draw) for draw in same]
-    if None in paths:
+    paths = [path for draw in same if (path := _shared_path(greedy, draw)) is not None]
+    chance = min(1.0, math.comb(len(drawn), len(same)) * math.exp(sum(paths))) if len(paths) == len(same) else 1.0
+    if chance > statistics.ALPHA and len(same) < len(drawn):
+        return None
+    if len(paths) < len(same):
         return Skip("the endpoint tells no logprobs, so nothing bounds the chance of drawing the greedy text", inconclusive=True)
-    chance = min(1.0, math.comb(len(drawn), len(same)) * math.exp(sum(path for path in paths if path is not None)))
     if chance > statistics.ALPHA:
-        if len(same) < len(drawn):
-            return None
         return Skip(f"the greedy text is too likely: drawn {len(same)} times with chance {chance:.1e}", inconclusive=True)
     return Violation(
         f"draws that differ from greedy generation (chance that {len(same)} of {len(drawn)} do not: {chance:.1e})",

@@ -8,7 +8,7 @@ from itertools import combinations, permutations, product
 from typing import Any
 
 from contract_tests import strategies
-from contract_tests.clauses.laws import MANY
+from contract_tests.clauses.laws import LARGER, SMALLER
 from contract_tests.clauses.shared import first_candidates
 from contract_tests.laws import ACTIONS, tells
 from contract_tests.laws import told as read_law
@@ -68,7 +68,7 @@ def _send_wide(run: Run, inputs: str, still_open: set[str]) -> None:
     if WIDE not in still_open or run.profile.prompts == 1 or run.lacks("temperature", "top_k"):
         return
     flat = run.taken(max_new_tokens=1, details=True, top_n_tokens=5, do_sample=True, seed=1, temperature=3.0)
-    members = [run.ask({"inputs": inputs, "parameters": {**flat, **more}}) for more in ({}, {"top_k": MANY[1]}, {"top_k": MANY[0]})]
+    members = [run.ask({"inputs": inputs, "parameters": {**flat, **more}}) for more in ({}, {"top_k": LARGER}, {"top_k": SMALLER})]
     if run.evidence.relate(WIDE, members):
         still_open.discard(WIDE)
 

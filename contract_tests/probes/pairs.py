@@ -101,9 +101,9 @@ def send_stop_sequences(run: Run) -> None:
         parameters = {**_greedy(run), "max_new_tokens": 20, **run.taken(**company)}
         base = run.ask({"inputs": inputs, "parameters": parameters})
         for stop in (stops := _stops(base)):
-            # where it occurs early, nothing else need end the text
-            limit = {"max_new_tokens"} if stop is stops[0] else set()
-            given = {name: value for name, value in parameters.items() if name not in limit} | {"stop": stop}
+            given = {**parameters, "stop": stop}
+            if stop is stops[0]:  # it occurs early, so that nothing else need end the text
+                del given["max_new_tokens"]
             for stream in (False, True):
                 run.evidence.relate("stop", (base, run.ask({"inputs": inputs, "parameters": given, "stream": stream})))
         literal = _not_literally(base.new_text or "")

@@ -225,6 +225,13 @@ def test_one_draw_of_several_that_repeats_an_unlikely_greedy_text_is_found() -> 
     assert verdict("parameters.do_sample.samples", "draws", greedy, other) is None
 
 
+def test_one_draw_that_differs_is_enough_where_no_logprobs_are_told() -> None:
+    greedy, other = observed({}, [(1, {1: 0.5})] * 4, "greedy"), observed({"seed": 2}, [(2, {2: 0.5})] * 4, "other")
+
+    assert verdict("parameters.do_sample.samples", "draws", greedy, greedy, other) is None
+    assert getattr(verdict("parameters.do_sample.samples", "draws", greedy, greedy), "inconclusive", False)
+
+
 def test_a_draw_without_limit_that_begins_with_the_greedy_tokens_is_found_where_these_are_unlikely() -> None:
     def unlimited(logprob: float) -> Outcome:
         greedy = observed({"max_new_tokens": 4}, [(1, {1: logprob})] * 4, "greedy")
