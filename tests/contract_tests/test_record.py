@@ -41,7 +41,7 @@ from contract_tests.cli import main
 main(["check", {live_mock!r}, "--max-requests", "60", "--record", "record"])
 """
     ended = subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, "-B", "-c", script],  # -B: Python itself would cut the compiled modules that it writes
         capture_output=True,
         text=True,
         cwd=tmp_path,

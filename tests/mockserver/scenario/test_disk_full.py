@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,13 +21,15 @@ HEADERS = {"content-type": "application/json"}
 
 @contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
-    """No file of this process grows beyond ``size`` bytes meanwhile."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    """No file of this process grows beyond ``size`` bytes meanwhile, and no compiled module is written, which would be cut."""
+    before, uncompiled = resource.getrlimit(resource.RLIMIT_FSIZE), sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        sys.dont_write_bytecode = uncompiled
 
 
 def test_the_recording_ends_whole_and_says_so_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
