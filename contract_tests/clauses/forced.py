@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
-from contract_tests.clauses.shared import LOGPROB_TOLERANCE, reports_final_logprobs, same_contexts
+from contract_tests.clauses.shared import REPEATED_TOLERANCE, reports_final_logprobs, same_contexts
 from contract_tests.laws import LEAST
 from contract_tests.observation import Group, Observation
 from contract_tests.values import is_number, shorten
@@ -19,7 +19,7 @@ from contract_tests.values import is_number, shorten
 UNTOLD = Skip("the endpoint does not tell the candidates behind a text that a grammar forces", inconclusive=True)
 UNREPORTED = Skip("no reported logprob moves, which are from before the penalty", inconclusive=True)
 
-MOVED = 2 * LOGPROB_TOLERANCE
+MOVED = REPEATED_TOLERANCE
 """Nats by which a candidate must move before it is said to: two distances of two logprobs may be off as far."""
 
 SPREAD = 1.0

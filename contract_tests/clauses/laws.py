@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, combinations
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
-from contract_tests.clauses.shared import LOGPROB_TOLERANCE, Place, first_candidates, reports_final_logprobs, same_contexts
+from contract_tests.clauses.shared import REPEATED_TOLERANCE, Place, first_candidates, reports_final_logprobs, same_contexts
 from contract_tests.laws import ACTIONS, Law, agrees, laws, told
 from contract_tests.observation import Group, Observation
 from contract_tests.values import is_integer, is_number, shorten
@@ -111,7 +111,7 @@ def asked_of(drawn: Observation) -> dict[str, float]:
 
 def fits(reported: Mapping[int, float], law: Law, asked: Mapping[str, float], drawn: Observation) -> bool:
     most = drawn.asked.get("top_n_tokens")
-    tolerance = LOGPROB_TOLERANCE / min(1.0, asked.get("temperature", 1.0))
+    tolerance = REPEATED_TOLERANCE / min(1.0, asked.get("temperature", 1.0))
     return agrees(reported, law, tolerance=tolerance, most=most if is_integer(most) else len(reported))
 
 

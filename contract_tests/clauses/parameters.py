@@ -10,8 +10,8 @@ from itertools import pairwise
 import spec
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import (
-    LOGPROB_TOLERANCE,
     NOT_MINE,
+    REPEATED_TOLERANCE,
     acceptance_of,
     first,
     is_greedy,
@@ -52,7 +52,7 @@ def prefill_keeps_the_order_of_the_prompt(pair: Group) -> Outcome:
     if short[:half] != long[:half]:
         return Violation(f"tokens in the prompt's order: {shorten(short)}", shorten(long))
     logprobs = [(token.get("logprob"), same.get("logprob")) for token, same in zip(one[:half], other[:half], strict=True)]
-    differing = [(a, b) for a, b in logprobs if is_number(a) and is_number(b) and abs(a - b) > LOGPROB_TOLERANCE - a / 50]
+    differing = [(a, b) for a, b in logprobs if is_number(a) and is_number(b) and abs(a - b) > REPEATED_TOLERANCE - a / 50]
     return Violation(f"logprob {differing[0][0]} of a prompt's token, again", f"{differing[0][1]}") if differing else None
 
 

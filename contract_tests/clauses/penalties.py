@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from statistics import median
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import (
     LOGPROB_TOLERANCE,
+    REPEATED_TOLERANCE,
     by_id,
     candidates_differ,
     first,
@@ -29,14 +31,14 @@ def neutral_value_changes_nothing(group: Group) -> Outcome:
         return outcome
     noise = max(_differences(without, again), default=0.0)
     moved = max(_differences(without, neutral), default=0.0)
-    if moved > (LOGPROB_TOLERANCE if noise else REPEATED_TOLERANCE):
+    if moved > (max(REPEATED_TOLERANCE, 2 * noise) if noise else EXACT_TOLERANCE):
         return Violation(
             "the same logprobs as without it", f"they move by up to {moved:.4f} nats, by {noise:.4f} when nothing changes"
         )
     return None
 
 
-REPEATED_TOLERANCE = 0.005
+EXACT_TOLERANCE = 0.005
 """Nats by which a neutral value may move a logprob where the endpoint repeats its logprobs exactly."""
 
 
@@ -60,15 +62,15 @@ def penalty_lowers_what_occurred(group: Group) -> Outcome:
     plain, penalized, top_k_one = group.members
     if not group.all_generated or not plain.top_tokens or not penalized.top_tokens:
         return Skip("the endpoint does not tell `top_tokens`, so that penalties cannot be seen")
-    moved, parting = _moves(plain, penalized)
+    moved, still, parting = _moves(plain, penalized)
     moves = [move for _, move in moved]
-    gained = [move for move in moves if move > LOGPROB_TOLERANCE] if _raises_nothing(penalized) else []
-    if parting is _WRONG_WAY or gained or (len(moves) >= ENOUGH_MOVES and all(move > 1e-3 for move in moves)):
+    gained = [move for move in moves if move > max(LOGPROB_TOLERANCE, still)] if _raises_nothing(penalized) else []
+    if parting is _WRONG_WAY or gained or (len(moves) >= ENOUGH_MOVES and all(move > still for move in moves)):
         told = f"{len(moves)} candidates that occurred move by {shorten([round(move, 4) for move in gained or moves][:4])} nats"
         return Violation("candidates that occurred before lose against new ones", told)
-    if any(move < -1e-3 for move in moves) or parting is _RIGHT_WAY:
-        passed_over = [place for place, move in moved if place and abs(move) < 1e-3]
-        if any(move < -1e-3 for move in moves) and len(passed_over) >= ENOUGH_MOVES:
+    if any(move < -still for move in moves) or parting is _RIGHT_WAY:
+        passed_over = [place for place, move in moved if place and abs(move) < UNMOVED]
+        if any(move < -still for move in moves) and len(passed_over) >= ENOUGH_MOVES:
             return Violation(
                 "each candidate that was generated before loses against new ones",
                 f"some do, not those at places {shorten(passed_over)}",
@@ -133,7 +135,7 @@ def repetition_penalty_divides_scores(group: Group) -> Outcome:
     p = penalized.asked.get("repetition_penalty")
     if not group.all_generated or not is_number(p) or p <= 1:
         return Skip("a request with `repetition_penalty` was not answered with text")
-    rounding = 2 * LOGPROB_TOLERANCE if max(_differences(plain, again), default=0.0) else ROUNDED
+    rounding = REPEATED_TOLERANCE if max(_differences(plain, again), default=0.0) else ROUNDED
     occurred, generated = _prompt_ids(plain), set[int]()
     judged = False
     for place, token, _, before, after in same_contexts(plain, penalized):
@@ -191,13 +193,19 @@ def _raises_nothing(penalized: Observation) -> bool:
     return penalized.asked.get("frequency_penalty") is None
 
 
-def _moves(plain: Observation, penalized: Observation) -> tuple[list[tuple[int, float]], str]:
+UNMOVED = 1e-3
+"""Nats by which a logprob moves that nothing moved, where an endpoint repeats itself."""
+
+
+def _moves(plain: Observation, penalized: Observation) -> tuple[list[tuple[int, float]], float, str]:
     """How far each candidate that occurred moved against a new one while the contexts are the same, and how they part.
 
     With the place of each that was generated before, and 0 for one that stood in the prompt only: not every server looks at that.
+    Between the two, how far noise alone may move one: new candidates do not move against each other but by noise and rounding.
     """
     occurred, generated = _prompt_ids(plain), set[int]()
     moves: list[tuple[int, float]] = []
+    noise: list[float] = []
     prompt = plain.asked.inputs
     rows = zip(plain.tokens or [], penalized.tokens or [], plain.top_tokens or [], penalized.top_tokens or [], strict=False)
     for place, (token, other, candidates, penalized_candidates) in enumerate(rows, 1):
@@ -207,18 +215,29 @@ def _moves(plain: Observation, penalized: Observation) -> tuple[list[tuple[int, 
         if new:
             best = max(new, key=lambda number: before[number])
             shared = sorted(before.keys() & after.keys() & occurred)
-            moves += [(place if n in generated else 0, (after[n] - after[best]) - (before[n] - before[best])) for n in shared]
+            moved = {n: (after[n] - after[best]) - (before[n] - before[best]) for n in (*shared, *new)}
+            moves += [(place if n in generated else 0, moved[n]) for n in shared]
+            noise += [abs(moved[n]) for n in new if n != best]
         if token.get("id") != other.get("id"):
-            if _occurred(token, occurred) and _is_new(other, occurred, prompt):
-                return moves, _RIGHT_WAY
-            ranked = sorted(before.values(), reverse=True)
-            clear = len(ranked) > 1 and ranked[0] - ranked[1] > LOGPROB_TOLERANCE
-            wrong = _is_new(token, occurred, prompt) and _occurred(other, occurred) and clear
-            return moves, _WRONG_WAY if wrong else _NO_WAY
+            return moves, _still(noise), _way(token, other, before, occurred, prompt)
         if is_integer(token.get("id")):
             occurred.add(token["id"])
             generated.add(token["id"])
-    return moves, _NO_WAY
+    return moves, _still(noise), _NO_WAY
+
+
+def _still(noise: list[float]) -> float:
+    """Nats beyond which noise of this size moves nothing: six times the median is four standard deviations."""
+    return max(UNMOVED, 6 * median(noise or [0.0]))
+
+
+def _way(token: Json, other: Json, before: dict[int, float], occurred: set[int], prompt: str) -> str:
+    """How a reply without a penalty that goes on with ``token`` parts from one with it that goes on with ``other``."""
+    if _occurred(token, occurred) and _is_new(other, occurred, prompt):
+        return _RIGHT_WAY
+    ranked = sorted(before.values(), reverse=True)
+    clear = len(ranked) > 1 and ranked[0] - ranked[1] > LOGPROB_TOLERANCE
+    return _WRONG_WAY if _is_new(token, occurred, prompt) and _occurred(other, occurred) and clear else _NO_WAY
 
 
 def _prompt_ids(plain: Observation) -> set[int]:

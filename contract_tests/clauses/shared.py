@@ -20,6 +20,9 @@ TOKEN_FIELDS = ("id", "logprob", "special", "text")
 LOGPROB_TOLERANCE = 0.05
 """Nats by which two logprobs of the same token may differ: rounding of 16-bit arithmetic and of batches, not another distribution."""
 
+REPEATED_TOLERANCE = 2 * LOGPROB_TOLERANCE
+"""As above, where two requests tell many logprobs, unlikely ones among them: over hundreds, noise goes farther once in a while."""
+
 NEAR_TIE = 0.05
 """Nats within which two candidates count as equally likely: arithmetic noise of a real GPU may choose either."""
 
@@ -163,7 +166,7 @@ def logprobs_differ(one: Observation, other: Observation) -> Violation | None:
         a, b = left.get("logprob"), right.get("logprob")
         if left.get("id") != right.get("id"):
             return None
-        if is_number(a) and is_number(b) and abs(a - b) > LOGPROB_TOLERANCE:
+        if is_number(a) and is_number(b) and abs(a - b) > REPEATED_TOLERANCE:
             return Violation(f"logprob {a} of token {place}", f"{b}")
     return None
 
@@ -291,19 +294,16 @@ def same_contexts(one: Observation, other: Observation) -> Iterator[Place]:
 
 
 def candidates_differ(place: int, one: list[Json], other: list[Json], where: str) -> Violation | None:
-    """Each list holds what is clearly likelier than the last of the other, and tells the same logprob of what both hold.
-
-    Many candidates are compared, most of them unlikely ones, so that noise goes farther once in a while than it does for one token.
-    """
+    """Each list holds what is clearly likelier than the last of the other, and tells the same logprob of what both hold."""
     left, right = by_id(one), by_id(other)
     if len(left) < len(one) or len(right) < len(other):
         same = [token.get("id") for token in one] == [token.get("id") for token in other]
         return None if same else Violation(f"the candidates of token {place} {where}: {shorten(one)}", shorten(other))
     for mine, theirs in ((left, right), (right, left)):
-        clear = min(theirs.values(), default=math.inf) + 2 * LOGPROB_TOLERANCE
+        clear = min(theirs.values(), default=math.inf) + REPEATED_TOLERANCE
         if any(value > clear and id not in theirs for id, value in mine.items()) or bool(mine) != bool(theirs):
             return Violation(f"the candidates of token {place} {where}: {shorten(one)}", shorten(other))
-    differing = [id for id in left.keys() & right.keys() if abs(left[id] - right[id]) > 2 * LOGPROB_TOLERANCE]
+    differing = [id for id in left.keys() & right.keys() if abs(left[id] - right[id]) > REPEATED_TOLERANCE]
     if not differing:
         return None
     id = differing[0]

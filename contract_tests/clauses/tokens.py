@@ -10,6 +10,7 @@ from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import (
     LOGPROB_TOLERANCE,
     NOT_MINE,
+    REPEATED_TOLERANCE,
     all_fields,
     first,
     good_id,
@@ -84,7 +85,7 @@ def prefill_has_the_logprobs_of_the_generation(pair: Group) -> Outcome:
     same = [token.get("id") for token in tokens] == [token.get("id") for token in prefill[-len(tokens) :]]
     if not pair.all_generated or not tokens or len(prefill) <= len(tokens) or not same:
         return Skip("the endpoint does not tell the tokens of the prompt, or reads the generated text as other tokens")
-    wrong = [(a, b) for a, b in logprobs if is_number(a) and is_number(b) and abs(a - b) > 2 * LOGPROB_TOLERANCE + 0.05 * abs(a)]
+    wrong = [(a, b) for a, b in logprobs if is_number(a) and is_number(b) and abs(a - b) > REPEATED_TOLERANCE + 0.05 * abs(a)]
     if not wrong:
         return None
     return Violation(f"logprob {wrong[0][0]} in `prefill`, as when it was generated", f"{wrong[0][1]}")

@@ -8,8 +8,8 @@ from typing import Any
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import (
-    LOGPROB_TOLERANCE,
     NOT_MINE,
+    REPEATED_TOLERANCE,
     candidates_differ,
     ids,
     parting,
@@ -92,7 +92,7 @@ def _differences(left: list[Any], right: list[Any], what: str) -> Iterator[Viola
             return  # behind other tokens the next are others too
         if is_number(a) and is_number(b):
             yield (
-                Violation(f"logprob {a} of {what} {place}, as without stream", f"{b}") if abs(a - b) > LOGPROB_TOLERANCE else None
+                Violation(f"logprob {a} of {what} {place}, as without stream", f"{b}") if abs(a - b) > REPEATED_TOLERANCE else None
             )
 
 

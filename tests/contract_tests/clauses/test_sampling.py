@@ -173,12 +173,12 @@ def test_a_draw_behind_the_top_k_is_found_from_one_reply() -> None:
 
 
 # ---------------------------------------------------------------- penalties
-def penalized(change: float, **parameters: Any) -> Observation:
-    """Eight steps that generate 1, 2, 1, 2, ...; ``change`` is added to what occurred before."""
+def penalized(change: float, noise: float = 0.0, **parameters: Any) -> Observation:
+    """Eight steps that generate 1, 2, 1, 2, ...; ``change`` is added to what occurred before, and ``noise`` to or from two of three."""
     steps, occurred = [], set()
     for place in range(8):
         raw = {1: -1.0, 2: -1.1, 10 + place: -1.2, 30 + place: -1.3}
-        told = {n: value + (change if n in occurred else 0.0) for n, value in raw.items()}
+        told = {n: value + (change if n in occurred else 0.0) + (n % 3 - 1) * noise for n, value in raw.items()}
         steps.append((1 + place % 2, told))
         occurred.add(1 + place % 2)
     return observed(parameters, steps)
@@ -202,6 +202,20 @@ def test_raw_logprobs_and_the_same_text_tell_nothing_of_a_penalty() -> None:
     )
 
     assert getattr(outcome, "inconclusive", False)
+
+
+@pytest.mark.parametrize("noise", [0.02, -0.02])
+def test_noise_that_moves_new_tokens_as_far_as_old_ones_tells_nothing_of_a_penalty(noise: float) -> None:
+    plain, noisy = penalized(0.0), penalized(0.0, noise, repetition_penalty=1.5)
+
+    assert getattr(verdict(PENALTY, "penalty-repetition_penalty", plain, noisy, TOP_K_ONE_RAW), "inconclusive", False)
+
+
+@pytest.mark.parametrize(("moved", "wrong"), [(0.08, False), (0.3, True)], ids=["as noise moves them", "farther"])
+def test_a_neutral_penalty_may_move_logprobs_as_far_as_the_endpoint_moves_them_by_itself(moved: float, wrong: bool) -> None:
+    members = (penalized(0.0), penalized(0.0, 0.06), penalized(0.0, moved, repetition_penalty=1.0))
+
+    assert wrong == isinstance(verdict("parameters.repetition_penalty.neutral", "repetition_penalty", *members), Violation)
 
 
 # ---------------------------------------------------------------- draws that must differ
