@@ -256,14 +256,14 @@ def watermark(text: tuple[str, ...], prompts: tuple[str, ...]) -> None:
     encode = model.vocabulary.encode
     replies = [encode(reply) for reply in text]
     count = sum(map(len, replies))
-    if count < 2:
-        raise MistakeError("a text of less than two tokens carries no watermark: give a longer one")
+    if count < 3:
+        raise MistakeError("a text of less than three tokens carries no watermark: give a longer one")
 
     def told(prompt: str, reply: list[int]) -> Told:
         given = encode(prompt)
         ids = given + reply
-        ends = range(max(1, len(given)), len(ids))
-        return Told(ids, (model.next_logits(ids[max(0, end - model.window) : end]) for end in ends), len(given))
+        places = Told.judged(len(given), len(ids))
+        return Told(ids, (model.next_logits(ids[max(0, place - model.window) : place]) for place in places), len(given))
 
     score = z_score(*map(told, prompts if len(prompts) == len(text) else (*prompts, "")[:1] * len(text), replies))
     if score > 4:

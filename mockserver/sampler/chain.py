@@ -18,7 +18,7 @@ from mockserver.sampler.choice import count_top, draw, random_word, target
 from mockserver.sampler.penalties import penalise
 from mockserver.sampler.ranking import Ranking, Scores, weighed
 from mockserver.sampler.warpers import keep_top_k, keep_top_p, keep_typical, share
-from mockserver.sampler.watermark import apply_watermark
+from mockserver.sampler.watermark import WINDOW, apply_watermark
 from mockserver.sampler.weights import STEP_BITS, logarithm, report, report_all, weigh, weigh_vocabulary
 
 _GREEDY = 0  # the word that always draws the first of the ranking
@@ -140,7 +140,7 @@ class Chain:
         """watermark, repetition_penalty, frequency_penalty, grammar."""
         ids, scores = _NOTHING, _NOTHING
         if self.settings.watermark and context.size:
-            logits = apply_watermark(logits, int(context[-1]))
+            logits = apply_watermark(logits, context[-WINDOW:].tolist())
         if self._penalises and context.size:
             ids, scores = penalise(
                 logits,

@@ -66,6 +66,12 @@ PARAMETER_FAULTS: tuple[Fault, ...] = (
     fault("adapter-ignored", "parameters.adapter_id.unknown", "Takes no notice of `adapter_id`.", ignored("adapter_id")),
     fault("best-of-ignored", "parameters.best_of.sequences", "Takes no notice of `best_of`.", ignored("best_of")),
     fault(
+        "best-of-not-without-limit",
+        "parameters.best_of.sequences",
+        "Takes no notice of `best_of` where no `max_new_tokens` is given.",
+        parameters(lambda request: {"best_of": None} if request.parameters.max_new_tokens is None else {}),
+    ),
+    fault(
         "prefill-always",
         "parameters.decoder_input_details.absent",
         "Reads out the prompt whenever details are asked for.",

@@ -14,7 +14,7 @@ import pytest
 import mockserver.sampler
 
 PACKAGE = Path(mockserver.sampler.__file__).parent
-GOLDEN = "552a197ad04c71a812ec29a4727fef2baa0981fed5c51c1c7b6244333c49e73a"
+GOLDEN = "c2060dba39052dccab93332e32ec4a78b4e04399642c7b47681584061c2572d8"
 
 FEATURES = (
     "",

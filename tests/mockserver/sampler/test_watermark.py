@@ -22,7 +22,7 @@ def flat_logits(step: int) -> NDArray[np.int32]:
 
 def write(seed: int, length: int, watermark: bool) -> list[int]:
     chain = Chain(Settings(do_sample=True, seed=seed, watermark=watermark))
-    ids = [seed]
+    ids = [1, seed]
     for step in range(length):
         ids.append(chain.choose(flat_logits(step), ids, step=step).id)
     return ids
@@ -39,36 +39,41 @@ def test_ordinary_text_does_not(seed: int) -> None:
 
 
 def test_half_of_the_vocabulary_is_green() -> None:
-    shares = [is_green(previous, np.arange(VOCABULARY)).mean() for previous in range(50)]
+    shares = [is_green([before, 9], np.arange(VOCABULARY)).mean() for before in range(50)]
 
     assert all(0.46 < share < 0.54 for share in shares)
 
 
-def test_green_depends_on_the_token_before() -> None:
+@pytest.mark.parametrize("other", [[1, 3], [3, 2], [2, 1], [2]])
+def test_green_depends_on_both_tokens_before(other: list[int]) -> None:
     """Two green lists agree on about half of the vocabulary."""
-    same = (is_green(1, np.arange(VOCABULARY)) == is_green(2, np.arange(VOCABULARY))).mean()
+    same = (is_green([1, 2], np.arange(VOCABULARY)) == is_green(other, np.arange(VOCABULARY))).mean()
 
     assert 0.46 < same < 0.54
 
 
-def test_a_green_token_gains_two_nats() -> None:
-    gains = apply_watermark(np.zeros(VOCABULARY, np.int32), 3)
+def test_what_stands_further_back_changes_nothing() -> None:
+    assert is_green([8, 1, 2], np.arange(VOCABULARY)).tolist() == is_green([1, 2], np.arange(VOCABULARY)).tolist()
 
-    assert gains.tolist() == [2048 if green else 0 for green in is_green(3, np.arange(VOCABULARY)).tolist()]
+
+def test_a_green_token_gains_two_nats() -> None:
+    gains = apply_watermark(np.zeros(VOCABULARY, np.int32), [5, 3])
+
+    assert gains.tolist() == [2048 if green else 0 for green in is_green([5, 3], np.arange(VOCABULARY)).tolist()]
 
 
 def test_the_highest_logits_do_not_overflow() -> None:
-    gains = apply_watermark(np.full(64, 2**31 - 1, np.int32), 3)
+    gains = apply_watermark(np.full(64, 2**31 - 1, np.int32), [5, 3])
 
     assert gains.min() > 0
 
 
 def test_green_is_the_same_for_an_id_of_any_vocabulary_size() -> None:
-    assert is_green(5, np.arange(10)).tolist() == is_green(5, np.arange(1000))[:10].tolist()
+    assert is_green([5, 3], np.arange(10)).tolist() == is_green([5, 3], np.arange(1000))[:10].tolist()
 
 
-def test_a_pair_that_comes_again_is_counted_once() -> None:
-    assert z_score(Told([1, 2, 1, 2, 1, 2])) == z_score(Told([1, 2, 1]))
+def test_three_tokens_that_come_again_are_counted_once() -> None:
+    assert z_score(Told([1, 2, 3, 1, 2, 3, 1, 2, 3])) == z_score(Told([1, 2, 3, 1, 2]))
 
 
 def test_an_empty_text_scores_zero() -> None:
@@ -86,8 +91,14 @@ def test_texts_are_judged_together() -> None:
 def test_of_a_prompt_only_what_follows_it_is_judged() -> None:
     ids = write(3, 60, watermark=True)
 
-    assert z_score(Told(ids, given=41)) == z_score(Told(ids[40:]))
+    assert z_score(Told(ids, given=42)) == z_score(Told(ids[40:]))
     assert z_score(Told(ids, given=len(ids))) == 0.0
+
+
+def test_after_a_prompt_of_one_token_it_alone_chooses_the_green_half() -> None:
+    green = int(is_green([5], np.arange(VOCABULARY)).argmax())
+
+    assert (0.0, 1.0) == (z_score(Told([5, green])), z_score(Told([5, green], given=1)))
 
 
 def test_without_a_token_before_nothing_is_green() -> None:
@@ -99,4 +110,4 @@ def test_without_a_token_before_nothing_is_green() -> None:
 
 def test_the_green_list_is_frozen() -> None:
     """Text that was marked by one version is found by the next."""
-    assert np.packbits(is_green(7, np.arange(64))).tobytes().hex() == "4e39ffff21467ac8"
+    assert np.packbits(is_green([3, 7], np.arange(64))).tobytes().hex() == "45e50a37c6dc8edb"

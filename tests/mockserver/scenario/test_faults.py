@@ -139,6 +139,10 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     ),
     "adapter-ignored": lambda d: d.status({"inputs": "a", "parameters": {"adapter_id": "x"}}) == 200,
     "best-of-ignored": lambda d: "best_of_sequences" not in d.details(best_of=2, do_sample=True),
+    "best-of-not-without-limit": lambda d: (
+        "best_of_sequences" not in d.reply(details=True, best_of=2, do_sample=True)["details"]
+        and "best_of_sequences" in d.details(best_of=2, do_sample=True)
+    ),
     "prefill-always": lambda d: d.details()["prefill"] != [],
     "details-ignored": lambda d: "details" not in d.reply(**FEW),
     "details-always": lambda d: "details" in d.reply(),
