@@ -84,5 +84,6 @@ def shorten(value: Any, limit: int = 160) -> str:
         text = repr(value) if isinstance(value, Missing) else json.dumps(value, default=str)
     if len(text) > 4 * limit:  # before each sign is looked at, since a body may have millions
         text = text[: 2 * limit] + text[-2 * limit :]
-    text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
     return text if len(text) <= limit else f"{text[: limit * 2 // 3]} ... {text[-limit // 4 :]}"
