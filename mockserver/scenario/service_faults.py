@@ -15,7 +15,7 @@ from mockserver.scenario.seams import Fault, Frames, Hooks
 
 Headers = Mapping[str, str]
 
-MEANWHILE = 0.005
+MEANWHILE = 0.02
 """Seconds that a request waits for others to come at the same time: the exact engine alone is too fast to be met by any."""
 
 
