@@ -31,7 +31,7 @@ def neutral_value_changes_nothing(group: Group) -> Outcome:
         return outcome
     noise = max(_differences(without, again), default=0.0)
     moved = max(_differences(without, neutral), default=0.0)
-    if moved > (max(REPEATED_TOLERANCE, 2 * noise) if noise else EXACT_TOLERANCE):
+    if moved > (max(LOGPROB_TOLERANCE, 2 * noise) if noise else EXACT_TOLERANCE):
         return Violation(
             "the same logprobs as without it", f"they move by up to {moved:.4f} nats, by {noise:.4f} when nothing changes"
         )

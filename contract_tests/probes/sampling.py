@@ -265,9 +265,9 @@ def send_best_of(run: Run) -> None:
     details = run.taken(max_new_tokens=16, details=True)
     if not run.lacks("best_of", "do_sample"):
         much = run.taken(decoder_input_details=True, top_n_tokens=2, return_full_text=True)
-        free = run.taken(details=True) | strategies.ENDING
-        for limit in (details, details if run.profile.prompts == 1 or run.lacks("grammar") else free, details | much):
-            parameters = {**limit, "best_of": 2, "do_sample": True}
+        free = details if run.profile.prompts == 1 or run.lacks("grammar") else run.taken(details=True) | strategies.ENDING
+        for asked in (details, free, details | much):
+            parameters = {**asked, "best_of": 2, "do_sample": True}
             run.ask({"inputs": choose.choice(strategies.PROMPTS), "parameters": parameters})
     if not run.lacks("decoder_input_details"):
         for inputs in (strategies.PROMPTS[0], strategies.MANY_SCRIPTS[2])[: run.profile.prompts]:
