@@ -1,0 +1,33 @@
+"""The clauses of single tokens accuse no right server, whatever its vocabulary is made of, and find what is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from contract_tests.clauses import CLAUSES, Violation, judge
+from contract_tests.clauses.registry import Outcome
+from contract_tests.exchange import Case, Chunk, Exchange
+from contract_tests.observation import Observation
+
+
+def text_among_candidates(text: str, told: str) -> Outcome:
+    """What is said of a token with ``text`` that is ``told`` otherwise among its candidates."""
+    token = {"id": 3, "logprob": -1.0, "special": False}
+    details = {"finish_reason": "length", "generated_tokens": 1, "prefill": [], "tokens": [{**token, "text": text}]}
+    details["top_tokens"] = [[{**token, "text": told}]]
+    body = json.dumps({"generated_text": text, "details": details}).encode()
+    case = Case.of({"inputs": "p", "parameters": {"details": True, "top_n_tokens": 1, "max_new_tokens": 1}})
+    told_json = (("content-type", "application/json"),)
+    return judge(CLAUSES["details.top_tokens.text"], Observation(Exchange(case, "http://x.test/", 200, told_json, (Chunk(0.0, body),))))
+
+
+@pytest.mark.parametrize("told", ["a", " a", "\u0120a", "a\ufffd", "\ufffda", "a\ufffd\ufffd"])
+def test_a_candidate_has_the_text_of_its_token_but_for_spaces_and_halves_of_characters(told: str) -> None:
+    assert text_among_candidates("a", told) is None
+
+
+@pytest.mark.parametrize("told", ["b", "ab", "a\ufffdb", "\ufffd", ""])
+def test_a_candidate_of_another_text_is_found(told: str) -> None:
+    assert isinstance(text_among_candidates("a", told), Violation)
