@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contract_tests.clauses.registry import Outcome, Violation, clause
-from contract_tests.clauses.shared import NOT_MINE, same_pair
+from contract_tests.clauses.shared import CUT, NOT_MINE, same_pair
 from contract_tests.observation import Group, Observation
 from contract_tests.values import MISSING, repeated_name, shorten
 
@@ -64,17 +64,17 @@ def details_are_an_object(seen: Observation) -> Outcome:
 @clause("reply.no-replacement-characters")
 def characters_come_whole(seen: Observation) -> Outcome:
     """U+FFFD in the tokens' texts where the whole text has none: tokens were decoded one by one. Or in the prompt as it comes back."""
-    cut, text = "\N{REPLACEMENT CHARACTER}", seen.generated_text
+    text = seen.generated_text
     if not seen.generated or text is None:
         return NOT_MINE
     torn_in_two = [value for value in (text, *(token.get("text") for token in seen.tokens or [])) if _has_surrogate(value)]
     if torn_in_two:
         return Violation("characters that come whole", shorten(torn_in_two[0]))
     echo = text[: len(seen.asked.inputs)] if seen.asked.get("return_full_text") is True else ""
-    if cut in echo and cut not in seen.asked.inputs:
+    if CUT in echo and CUT not in seen.asked.inputs:
         return Violation(f"the prompt's characters whole: {shorten(seen.asked.inputs)}", shorten(echo))
-    torn = [token.get("text") for token in seen.tokens or [] if cut in str(token.get("text"))]
-    if torn and cut not in text:
+    torn = [token.get("text") for token in seen.tokens or [] if CUT in str(token.get("text"))]
+    if torn and CUT not in text:
         return Violation(f"characters that come whole with the token that completes them, as in {shorten(text)}", shorten(torn))
     return None if not (echo + (seen.joined or "")).isascii() else NOT_MINE
 

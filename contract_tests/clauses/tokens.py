@@ -8,6 +8,7 @@ from typing import Any
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import (
+    CUT,
     LOGPROB_TOLERANCE,
     NOT_MINE,
     REPEATED_TOLERANCE,
@@ -25,9 +26,6 @@ from contract_tests.values import MISSING, Json, is_integer, is_number, numbers,
 
 ALTERING = ("temperature", "top_k", "top_p", "typical_p", "grammar", "watermark", "repetition_penalty", "frequency_penalty")
 """Parameters whose effect some servers report in one place and not in another."""
-
-HALF = "\N{REPLACEMENT CHARACTER}"
-"""Of a character whose other bytes are in another token: a candidate, decoded alone, shows it; in a stream it waits for the rest."""
 
 
 # ---------------------------------------------------------------- prefill
@@ -237,7 +235,7 @@ def top_tokens_are_special_as_the_tokens_are(seen: Observation) -> Outcome:
 
 @clause("details.top_tokens.text")
 def top_tokens_have_the_texts_of_the_tokens(seen: Observation) -> Outcome:
-    """But for spaces around it, and for halves of characters, which have no text of their own."""
+    """But for spaces around it, and for a cut character at its end: a candidate shows it, while the token's text waits for the rest."""
     judged = False
     for place, token, own, told in _among_candidates(seen, "text"):
         if not isinstance(own, str) or not isinstance(told, str) or not own.isascii() or not own.strip():
@@ -245,6 +243,6 @@ def top_tokens_have_the_texts_of_the_tokens(seen: Observation) -> Outcome:
         if token.get("special") is True:
             continue
         judged = True
-        if _letters(told.strip(HALF)) != _letters(own):
+        if _letters(told.rstrip(CUT)) != _letters(own):
             return Violation(f"text {shorten(own)} of token {place} in its `top_tokens` too", shorten(told))
     return None if judged else NOT_MINE
