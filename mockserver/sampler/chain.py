@@ -123,7 +123,7 @@ class Chain:
         word: int | None,
     ) -> Ranking:
         """What the warpers leave. With a word, tokens behind the one that it draws may be missing; without, none is."""
-        ranking = self._rank(self._score(logits, np.asarray(context, dtype=np.int64), allowed), word)
+        ranking = self._rank(self._score(logits, context, allowed), word)
         if self._top_k is not None:
             ranking = ranking.first(keep_top_k(ranking.distances, self._top_k))
         if self._top_p is not None:
@@ -136,15 +136,17 @@ class Chain:
                 ranking = weighed(ranking.ids[start:], distances, weigh(distances, self._temperature))
         return ranking
 
-    def _score(self, logits: NDArray[np.int32], context: NDArray[np.int64], allowed: NDArray[np.bool_] | None) -> Scores:
+    def _score(
+        self, logits: NDArray[np.int32], context: Sequence[int] | NDArray[np.integer], allowed: NDArray[np.bool_] | None
+    ) -> Scores:
         """watermark, repetition_penalty, frequency_penalty, grammar."""
         ids, scores = _NOTHING, _NOTHING
-        if self.settings.watermark and context.size:
-            logits = apply_watermark(logits, context[-WINDOW:].tolist())
-        if self._penalises and context.size:
+        if self.settings.watermark and len(context):
+            logits = apply_watermark(logits, [int(id) for id in context[-WINDOW:]])
+        if self._penalises and len(context):
             ids, scores = penalise(
                 logits,
-                context,
+                np.asarray(context, dtype=np.int64),
                 repetition_penalty=self._repetition_penalty,
                 frequency_penalty=self._frequency_penalty,
             )
@@ -162,7 +164,7 @@ class Chain:
             return scores.nearest(self._top_k)
         top_p = self._top_p
         if top_p is not None:
-            return scores.covering(lambda total: share(top_p, total), 1)
+            return scores.covering(lambda total: share(top_p, total), 0)
         if self._typical_p is not None or word is None:
             return scores.all()
         return scores.covering(lambda total: target(word, total) + 1, self.settings.top_n_tokens)

@@ -24,6 +24,7 @@ _SHORT = 1 << 14
 _SAMPLE = 1024
 _FEW = 48
 _PEAKED = 4 * ONE
+_AT_ONCE, _ALONE = np.array([0]), np.array([ONE])  # distance and weight of the best token
 
 
 class Ranking(NamedTuple):
@@ -131,9 +132,12 @@ class Scores:
         >>> scores.covering(lambda total: total // 2, 1).ids.tolist()
         [1]
         """
-        best = int(self._unmoved.max())
+        first = int(self._unmoved.argmax())  # the lowest id on ties
+        best = int(self._unmoved[first])
         total = self._total(best)
         needed = need(total)
+        if needed <= ONE and not at_least and not self._moved.size:  # what the best token weighs alone
+            return Ranking(self._name(np.array([first])), _AT_ONCE, _ALONE, _ALONE, total)
         for near, floor in self._beginnings(best, total, needed, at_least):
             if floor <= _GONE:
                 break
@@ -187,9 +191,11 @@ class Scores:
         """The ranking of these places; none of ``near`` has moved."""
         logits = self._logits[near]
         if near.size <= _SORT_BELOW:
-            scores = logits.astype(np.int64) << STEP_BITS
-            if moved.size:
-                near, scores = np.concatenate((near, moved)), np.concatenate((scores, moved_scores))
+            scores = logits.astype(np.int64)
+            if not moved.size:
+                ids, steps = _unpack(np.sort(-scores << ID_BITS | self._name(near)))
+                return weighed(ids, steps << STEP_BITS, weigh_steps(steps, self._temperature))
+            near, scores = np.concatenate((near, moved)), np.concatenate((scores << STEP_BITS, moved_scores))
             return rank(self._name(near), scores, self._temperature)
         best = int(logits.max())
         steps = np.subtract(best, logits, dtype=np.int64)
