@@ -93,6 +93,10 @@ class Evidence:
 
     def __init__(self, clauses: Mapping[str, Clause] = CLAUSES) -> None:
         self.tallies = {id: Tally(clause) for id, clause in clauses.items()}
+        self._by_kind: dict[str, list[Tally]] = {}
+        for tally in self.tallies.values():
+            for kind in tally.clause.judges:
+                self._by_kind.setdefault(kind, []).append(tally)
 
     def observe(self, exchange: Exchange) -> Observation:
         """Judge one exchange by every clause that judges exchanges, and return it as observed."""
@@ -113,25 +117,20 @@ class Evidence:
     def _judge(self, subject: Observation | Group, exchanges: tuple[Exchange, ...]) -> bool:
         kind = "one" if isinstance(subject, Observation) else subject.relation
         judged = False
-        for tally in self.tallies.values():
-            if kind not in tally.clause.judges:
-                continue
+        for tally in self._by_kind.get(kind, ()):
             try:
                 outcome = judge(tally.clause, subject)
             except Exception:
                 tally.broken = tally.broken or traceback.format_exc(limit=-2)
                 continue
-            match outcome:
-                case Violation():
-                    judged = True
-                    tally.judged += 1
-                    tally.add(Finding(outcome, exchanges, "" if kind == "one" else kind))
-                case Skip(reason, inconclusive):
-                    if inconclusive:
-                        tally.inconclusive = tally.inconclusive or reason
-                    else:
-                        tally.skipped = tally.skipped or reason
-                case None:
-                    judged = True
-                    tally.judged += 1
+            if isinstance(outcome, Skip):
+                if outcome.inconclusive:
+                    tally.inconclusive = tally.inconclusive or outcome.reason
+                else:
+                    tally.skipped = tally.skipped or outcome.reason
+                continue
+            judged = True
+            tally.judged += 1
+            if outcome is not None:
+                tally.add(Finding(outcome, exchanges, "" if kind == "one" else kind))
         return judged

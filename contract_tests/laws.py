@@ -132,7 +132,9 @@ def keep_typical(law: Law, mass: float) -> Law:
     aim = (mass + MARGIN) * (total + law.most)
     out = {id for place, id in enumerate(ids) if surely_not_typical(surprisals, aim, place, entropies)}
     reach = (mass - MARGIN) * (total + law.least)
-    kept = {id for place, id in enumerate(ids) if surely_typical(surprisals, reach, place, entropies, law.most)}
+    kept = {
+        id for place, id in enumerate(ids) if id not in out and surely_typical(surprisals, reach, place, entropies, law.most)
+    }
     # a tail behind a last token that is out, and lies above the entropy, is out as well
     known = out | kept == set(ids) and (law.most == 0 or (ids[-1] in out and surprisals[-1] > entropies[1]))
     return law.only(kept) if known else law.at_most(set(ids) - out)
@@ -146,7 +148,15 @@ def laws(raw: Law, parameters: Mapping[str, float]) -> list[Law | None]:
     """What ``parameters`` leave, for each order in which they may act; None where that is nothing, or too small for a number."""
     if not raw.weights:
         return [None]
-    return [_apply(raw, [(name, parameters[name]) for name in order]) for order in permutations(sorted(parameters))]
+    return [*_in_each_order(raw, {name: parameters[name] for name in sorted(parameters)})]
+
+
+def _in_each_order(law: Law | None, parameters: Mapping[str, float]) -> Iterator[Law | None]:
+    """What is left for each order, in the order of ``itertools.permutations``; orders that begin alike share their beginning."""
+    if not parameters:
+        yield law
+    for name, value in parameters.items():
+        yield from _in_each_order(_apply(law, [(name, value)]), _without(parameters, name))
 
 
 def _apply(law: Law | None, steps: Iterable[tuple[str, float]]) -> Law | None:

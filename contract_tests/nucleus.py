@@ -22,10 +22,12 @@ def surely_not_typical(surprisals: list[float], mass: float, place: int, entropi
     carry ``mass`` already (Meister et al. 2022, arXiv:2202.00666).
     """
     own = surprisals[place]
-    return all(
-        sum(math.exp(-value) for value in surprisals if abs(value - entropy) < abs(own - entropy) - TIE) >= mass
-        for entropy in _where_order_changes(surprisals, own, entropies)
-    )
+    candidates = [(value, math.exp(-value)) for value in surprisals]
+    for entropy in _where_order_changes(surprisals, own, entropies):
+        near = abs(own - entropy) - TIE
+        if sum([weight for value, weight in candidates if abs(value - entropy) < near]) < mass:
+            return False
+    return True
 
 
 def surely_typical(surprisals: list[float], mass: float, place: int, entropies: tuple[float, float], tail: float) -> bool:
@@ -34,13 +36,12 @@ def surely_typical(surprisals: list[float], mass: float, place: int, entropies: 
     A token is in when all that may be nearer carry less than ``mass``.
     """
     own, last = surprisals[place], max(surprisals)
-    others = [value for other, value in enumerate(surprisals) if other != place]
-    return all(
-        sum(math.exp(-value) for value in others if abs(value - entropy) < abs(own - entropy) + TIE)
-        + (tail if last - entropy < abs(own - entropy) + TIE else 0.0)
-        < mass
-        for entropy in _where_order_changes(surprisals, own, entropies)
-    )
+    others = [(value, math.exp(-value)) for other, value in enumerate(surprisals) if other != place]
+    for entropy in _where_order_changes(surprisals, own, entropies):
+        near = abs(own - entropy) + TIE
+        if sum([weight for value, weight in others if abs(value - entropy) < near], tail if last - entropy < near else 0.0) >= mass:
+            return False
+    return True
 
 
 def _where_order_changes(surprisals: list[float], own: float, entropies: tuple[float, float]) -> list[float]:

@@ -80,10 +80,10 @@ def judge(entry: Clause, subject: Subject) -> Outcome:
     judged = False
     for function in entry.judges.get("one" if isinstance(subject, Observation) else subject.relation, ()):
         outcome = function(subject)
-        if isinstance(outcome, Violation):
-            return outcome
-        if isinstance(outcome, Skip):
-            skip = skip or outcome
-        else:
+        if outcome is None:
             judged = True
+        elif isinstance(outcome, Violation):
+            return outcome
+        else:
+            skip = skip or outcome
     return None if judged else skip or Skip("")

@@ -170,6 +170,8 @@ class Chain:
         return scores.covering(lambda total: target(word, total) + 1, self.settings.top_n_tokens)
 
     def _top(self, kept: Ranking, log_total: float) -> tuple[tuple[int, float], ...]:
+        if not self.settings.top_n_tokens:
+            return ()
         end = count_top(kept.distances, self.settings.top_n_tokens)
         distances = kept.distances[:end].tolist()
         logprobs = [report(distance, self._temperature, log_total) for distance in distances]

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from hashlib import blake2b
-from json import dumps
+from json import JSONEncoder
 from typing import Any
 
 from mockserver.messages import Grammar, Parameters, Reply, Request
@@ -29,6 +29,7 @@ BUCKETS = 4096
 """Counters of draws. Two requests that share one skip numbers, and none of them ever repeats one."""
 
 _ERROR = re.compile(rb'data: ?\{"error"')
+_ENCODER = JSONEncoder(sort_keys=True)
 
 MARK = ("x-compute-type", "cache")
 """What tells a kept reply."""
@@ -45,7 +46,7 @@ class ReplyCache:
     """
 
     def __init__(self, identity: str, replies: Room, draws: Room, *, whole: bool = False) -> None:
-        self._identity = identity
+        self._identity = _digest(identity)
         self._whole = whole
         self._replies = replies
         self._draws = draws
@@ -56,7 +57,7 @@ class ReplyCache:
         asked["parameters"] = parameters = _fields(request.parameters)
         if request.parameters.grammar is not None:
             parameters["grammar"] = _fields(request.parameters.grammar)
-        return _digest(dumps([self._identity, form, asked], sort_keys=True))
+        return _digest(_ENCODER.encode([self._identity, form, asked]))
 
     def find(self, key: str) -> Reply | None:
         """The reply that was given to this request before, marked as kept."""
