@@ -6,7 +6,6 @@ import json
 import sys
 import time
 from contextlib import closing
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +23,14 @@ from contract_tests.options import ABOVE_ZERO, DIALECT_HELP, EXISTING, FILE, apa
 from contract_tests.report.console import print_result
 from contract_tests.report.files import check_writable, write_reports
 from contract_tests.report.masking import mask
-from contract_tests.report.result import Spent, exit_code, make_result
+from contract_tests.report.result import Spent, exit_code, make_result, tool
 from contract_tests.settings import parse_header, read_token
 from contract_tests.telling import TellingGroup
 from spec.secrets import Masker, secrets_of_url
 
 
-def _version() -> str:
-    try:
-        return version("textgen-contract")
-    except PackageNotFoundError:
-        return "unknown"
-
-
 @click.group(cls=TellingGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(_version(), prog_name="textgen-contract")
+@click.version_option(tool()["version"], prog_name="textgen-contract")
 def main() -> None:
     """Does an endpoint keep the documented Hugging Face text-generation contract?
 

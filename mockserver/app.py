@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from flask import Response, request
@@ -29,6 +28,7 @@ from mockserver.errors import (
 )
 from mockserver.messages import Reply
 from mockserver.page import add_page
+from mockserver.release import distribution_version
 from mockserver.scenario.pacing import Clock
 from mockserver.wire.request import read_body
 from mockserver.wire.strict_json import write_json
@@ -55,13 +55,6 @@ def create_app(config: Config | None = None, *, clock: Clock | None = None) -> A
     _add_service(app, answerer)
     _add_error_handlers(app, answerer)
     return app
-
-
-def distribution_version() -> str:
-    try:
-        return version("textgen-contract")
-    except PackageNotFoundError:  # run from a checkout
-        return "0+unknown"
 
 
 def _add_generating_routes(app: Application, answerer: Answerer) -> None:

@@ -22,7 +22,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 def _show_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
     if asked and not context.resilient_parsing:
-        from mockserver.app import distribution_version
+        from mockserver.release import distribution_version
 
         click.echo(f"textgen-mock {distribution_version()}")
         context.exit()

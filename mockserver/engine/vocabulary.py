@@ -45,9 +45,9 @@ class Vocabulary:
         ids = tokenizer.get_vocab()
         self.eos_id: int = ids[EOS_TEXT]
         self.eos_text = EOS_TEXT
-        alphabet = _byte_of_letter()
+        spelled = str.maketrans(_byte_of_letter())
         self._bytes = [
-            token.encode() if token == EOS_TEXT else bytes(alphabet[letter] for letter in token)
+            token.encode() if token == EOS_TEXT else token.translate(spelled).encode("latin-1")
             for token in sorted(ids, key=ids.__getitem__)
         ]
 

@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import blake2b
-from http.cookiejar import DefaultCookiePolicy
 from os import SEEK_END
 from pathlib import Path
 from threading import Lock
@@ -109,6 +108,8 @@ class Recorder:
     """Passes each request on to ``upstream``, writes down what came back, and when, and names what breaks the contract."""
 
     def __init__(self, file: Path, upstream: str, clock: Clock, *, dialect: str = "documented", transport: Any = None) -> None:
+        from http.cookiejar import DefaultCookiePolicy
+
         import httpx
 
         self._upstream = upstream.rstrip("/")

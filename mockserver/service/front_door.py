@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
 from mockserver.config import Config
 from mockserver.messages import Reply, Request
+from mockserver.release import distribution_version
 from mockserver.service.authorization import check_authorization
 from mockserver.service.cache import BUCKETS, MOST, ReplyCache
 from mockserver.service.loading import Loading
@@ -75,9 +75,5 @@ class FrontDoor:
 
 def _identity(config: Config) -> str:
     """What a reply depends on beside the request; not where the server listens, nor how many processes it has."""
-    try:
-        ours = version("textgen-contract")
-    except PackageNotFoundError:  # run from a checkout
-        ours = ""
     apart = replace(config, host="", port=0, workers=1, server="granian", max_concurrent_requests=1, rate_limit=None, cold=0.0)
-    return f"{ours} {apart}"
+    return f"{distribution_version()} {apart}"
