@@ -42,22 +42,42 @@ def stop_ends_the_generation_where_it_occurs(pair: Group) -> Outcome:
     without, stopped = pair.members
     if not pair.all_generated or without.new_text is None or stopped.new_text is None:
         return Skip("one of the two requests was not answered with text")
-    stop = stopped.asked.stop
-    place = min((found for member in stop if (found := without.new_text.find(member)) >= 0), default=None)
-    if place is None:  # a stop sequence that does not occur changes nothing
+    whole, texts, stop = without.new_text, _texts(without), stopped.asked.stop
+    if not any(member in whole for member in stop):  # a stop sequence that does not occur changes nothing
         return same_text(without, stopped, ("the request without `stop`", "with one that does not occur"))
-    member = next(member for member in stop if without.new_text.startswith(member, place))
-    texts = _texts(without)
-    if texts is not None and _stopped_at(texts, [member]) is None:
+    ends = _ends(whole, texts, stop)
+    if not ends:
         return Skip("it never ends with a token (judged by parameters.stop.inside-token)")
-    before, with_it = without.new_text[:place], without.new_text[: place + len(member)]
-    if stopped.new_text == before or stopped.new_text.startswith(with_it):
-        rest = stopped.new_text[len(with_it) :]
-        if len(rest) <= max((len(text) for text in _texts(without) or []), default=16):
+    member, with_it = ends[0]
+    longest = max((len(text) for text in texts or []), default=16)
+    for ending, till_there in ends:
+        rest = stopped.new_text.removeprefix(till_there)
+        if stopped.new_text == till_there.removesuffix(ending):
+            return None
+        if stopped.new_text.startswith(till_there) and len(rest) <= longest:
             return None
     if near_parting(without, stopped):
         return Skip("the two part before the stop sequence", inconclusive=True)
     return Violation(f"text that ends where {shorten(member)} is generated: {shorten(with_it)}", shorten(stopped.new_text))
+
+
+def _ends(whole: str, texts: list[str] | None, stop: list[str]) -> list[tuple[str, str]]:
+    """Members of ``stop`` with the text up to their end: where one first occurs, and where a token first ends with one.
+
+    Known servers see it at the one or at the other. Where no token is told, any place may end a token; where none ends so, nothing is due.
+
+    >>> _ends("one o", ["one", " o"], ["o"])
+    [('o', 'o'), ('o', 'one o')]
+    """
+    places = sorted((place, member) for member in stop for place in range(len(whole)) if whole.startswith(member, place))
+    found = [(member, whole[: place + len(member)]) for place, member in places]
+    if texts is None:
+        return found
+    count = _stopped_at(texts, stop)
+    if count is None:
+        return []
+    joined = "".join(texts[:count])
+    return [found[0], (next(member for member in stop if joined.endswith(member)), joined)]
 
 
 def near_parting(without: Observation, stopped: Observation) -> bool:

@@ -8,6 +8,7 @@ from itertools import chain, count
 from typing import Any
 
 from contract_tests import strategies
+from contract_tests.clauses.shared import CUT
 from contract_tests.observation import Observation
 from contract_tests.probes.run import MOST_PAIRS, NEW_QUERY, Run, probe
 from contract_tests.values import objects
@@ -137,17 +138,17 @@ def _stops(base: Observation) -> list[list[str]]:
     texts = [
         text for token in base.tokens or [] if isinstance(text := token.get("text"), str) and token.get("special") is not True
     ]
-    words = [text for text in texts if text.strip()]
+    words = [text for text in texts if text.strip() and CUT not in text]  # nobody promises when a cut character shows
     whole = base.new_text or ""
     never = "\u2603 never so \u2603"
-    if not whole:
-        return []
     if len(words) < 6:
-        return [[whole[len(whole) // 2 :][:4]], [never]]
+        pieces = [piece for piece in whole[len(whole) // 2 :].split(CUT) if piece]
+        return [[pieces[0][:4]], [never]] if pieces else []
     long = next((text for text in words[3:] if len(text.strip()) > 2), words[3])
+    behind = "".join(texts[texts.index(words[3]) + 1 :][:1]).partition(CUT)[0]
     return [
         [words[3]],
-        [words[3] + "".join(texts[texts.index(words[3]) + 1 :][:1])],
+        [words[3] + behind],
         [never, long.strip()[:2]],
         [_late(words), never],
         [never],
