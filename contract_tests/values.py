@@ -19,6 +19,9 @@ class Missing:
 MISSING: Final = Missing()
 
 
+CUT = "\N{REPLACEMENT CHARACTER}"
+"""What a decoder writes for a part of a character whose other bytes are in another token."""
+
 LARGEST_NUMBER = 2**1000
 """Integers from here on have no logarithm, no sum and no comparison with a float that a clause could make use of."""
 

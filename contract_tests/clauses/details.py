@@ -11,11 +11,10 @@ from contract_tests.clauses.shared import (
     good_logprob,
     has_fields,
     is_list,
-    same_but_for_known_cuts,
     same_draws,
     told_token,
 )
-from contract_tests.observation import Group, Observation
+from contract_tests.observation import Group, Observation, same_but_for_known_cuts
 from contract_tests.values import MISSING, is_integer, is_number, objects, shorten
 
 REASONS = ("length", "eos_token", "stop_sequence")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contract_tests.clauses.registry import Outcome, Violation, clause
-from contract_tests.clauses.shared import CUT, NOT_MINE, same_pair
+from contract_tests.clauses.shared import NOT_MINE, same_pair
 from contract_tests.observation import Group, Observation
-from contract_tests.values import MISSING, repeated_name, shorten
+from contract_tests.values import CUT, MISSING, repeated_name, shorten
 
 
 def _plain(seen: Observation) -> bool:

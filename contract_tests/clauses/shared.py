@@ -23,9 +23,6 @@ LOGPROB_TOLERANCE = 0.05
 REPEATED_TOLERANCE = 2 * LOGPROB_TOLERANCE
 """As above, where two requests tell many logprobs, unlikely ones among them: over hundreds, noise goes farther once in a while."""
 
-CUT = "\N{REPLACEMENT CHARACTER}"
-"""What a decoder writes for a part of a character whose other bytes are in another token."""
-
 NEAR_TIE = 0.05
 """Nats within which two candidates count as equally likely: arithmetic noise of a real GPU may choose either."""
 
@@ -110,13 +107,6 @@ def told_token(value: Any, what: str) -> Violation | None:
     }
     types = {"id": "an integer", "logprob": "a number", "special": "a boolean", "text": "a string"}
     return first(Violation(f"`{name}` of {what} is {types[name]}", shorten(value[name])) for name, ok in good.items() if not ok)
-
-
-def same_but_for_known_cuts(text: str, joined: str) -> bool:
-    """Equal; or but for a leading space (encoder-decoders), or a character cut at the end."""
-    if text == joined or text.removeprefix(" ") == joined.removeprefix(" "):
-        return True
-    return text.rstrip(CUT) == joined.rstrip(CUT) and (text.endswith(CUT) or joined.endswith(CUT))
 
 
 def ids(seen: Observation) -> list[Any] | None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import (
-    CUT,
     LOGPROB_TOLERANCE,
     NOT_MINE,
     REPEATED_TOLERANCE,
@@ -18,11 +17,10 @@ from contract_tests.clauses.shared import (
     good_logprob,
     has_fields,
     is_list,
-    same_but_for_known_cuts,
     told_token,
 )
-from contract_tests.observation import Group, Observation
-from contract_tests.values import MISSING, Json, is_integer, is_number, numbers, objects, shorten
+from contract_tests.observation import Group, Observation, same_but_for_known_cuts
+from contract_tests.values import CUT, MISSING, Json, is_integer, is_number, numbers, objects, shorten
 
 ALTERING = ("temperature", "top_k", "top_p", "typical_p", "grammar", "watermark", "repetition_penalty", "frequency_penalty")
 """Parameters whose effect some servers report in one place and not in another."""

@@ -8,10 +8,9 @@ from itertools import chain, count
 from typing import Any
 
 from contract_tests import strategies
-from contract_tests.clauses.shared import CUT
 from contract_tests.observation import Observation
 from contract_tests.probes.run import MOST_PAIRS, NEW_QUERY, Run, probe
-from contract_tests.values import objects
+from contract_tests.values import CUT, objects
 
 REPEATS = "parameters.seed.repeats"
 
