@@ -139,17 +139,28 @@ def near_tie(one: Observation, other: Observation) -> bool:
 
 
 def _parts_at_a_tie(seen: Observation, text: str) -> bool:
-    """Whether another candidate may be about as likely where ``seen`` no longer goes along with ``text``."""
-    written, told = "", seen.top_tokens or []
+    """Whether another candidate may be about as likely where ``seen`` no longer goes along with ``text``.
+
+    Tokens just before that place that show nothing, as a part of a character and a special token do, may be where it was.
+    """
+    written, since = "", 0
     for place, token in enumerate(seen.tokens or []):
-        written += "" if token.get("special") is True else str(token.get("text"))
-        if not text.startswith(written) or token.get("special") is True:
-            ranked = sorted(by_id(told[place]).values(), reverse=True) if place < len(told) else []
-            own = token.get("logprob")
-            if len(ranked) > 1:
-                return ranked[0] - ranked[1] <= NEAR_TIE
-            return is_number(own) and own < -math.log(2) + NEAR_TIE
-    return False
+        shown = "" if token.get("special") is True else str(token.get("text"))
+        written += shown
+        if not text.startswith(written):
+            return any(_is_tie(seen, number) for number in range(since, place + 1))
+        if shown:
+            since = place + 1
+    return any(_is_tie(seen, number) for number in range(since, len(seen.tokens or [])))
+
+
+def _is_tie(seen: Observation, place: int) -> bool:
+    """Whether the two likeliest candidates at a place, or its token and another that may be there, are about equally likely."""
+    told, own = seen.top_tokens or [], (seen.tokens or [])[place].get("logprob")
+    ranked = sorted(by_id(told[place]).values(), reverse=True) if place < len(told) else []
+    if len(ranked) > 1:
+        return ranked[0] - ranked[1] <= NEAR_TIE
+    return is_number(own) and own < -math.log(2) + NEAR_TIE
 
 
 def logprobs_differ(one: Observation, other: Observation) -> Violation | None:
