@@ -224,11 +224,10 @@ class Observation:
         if text is None or wanted is False:
             return text
         # not said: known servers prepend it at the URLs where they wrap the reply into a list, and at no other
-        prepended = wanted is True or isinstance(self.document, list)
+        prepended, rest = wanted is True or isinstance(self.document, list), text.removeprefix(self.asked.inputs)
         if self.is_stream and wanted is None:  # whose tokens tell it
-            rest, joined = text.removeprefix(self.asked.inputs), self.joined
-            prepended = joined is not None and rest != text and same_but_for_known_cuts(rest, joined)
-        return text.removeprefix(self.asked.inputs) if prepended else text
+            prepended = self.joined is not None and rest != text and same_but_for_known_cuts(rest, self.joined)
+        return rest if prepended else text
 
     @cached_property
     def count(self) -> int | None:

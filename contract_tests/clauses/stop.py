@@ -45,39 +45,39 @@ def stop_ends_the_generation_where_it_occurs(pair: Group) -> Outcome:
     whole, texts, stop = without.new_text, _texts(without), stopped.asked.stop
     if not any(member in whole for member in stop):  # a stop sequence that does not occur changes nothing
         return same_text(without, stopped, ("the request without `stop`", "with one that does not occur"))
+    first = min((place, member) for member in stop if (place := whole.find(member)) >= 0)
     ends = _ends(whole, texts, stop)
     if not ends:
         return Skip("it never ends with a token (judged by parameters.stop.inside-token)")
-    member, with_it = ends[0]
+    with_it = whole[: first[0] + len(first[1])]
     longest = max((len(text) for text in texts or []), default=16)
-    for ending, till_there in ends:
-        rest = stopped.new_text.removeprefix(till_there)
-        if stopped.new_text == till_there.removesuffix(ending):
-            return None
-        if stopped.new_text.startswith(till_there) and len(rest) <= longest:
-            return None
+    if stopped.new_text.startswith(with_it) and len(stopped.new_text) - len(with_it) <= longest:
+        return None  # it stops inside a token, and tells the whole of that token or not
+    if stopped.new_text in {whole[: first[0]], *ends}:
+        return None
     if near_parting(without, stopped):
         return Skip("the two part before the stop sequence", inconclusive=True)
-    return Violation(f"text that ends where {shorten(member)} is generated: {shorten(with_it)}", shorten(stopped.new_text))
+    return Violation(f"text that ends where {shorten(first[1])} is generated: {shorten(with_it)}", shorten(stopped.new_text))
 
 
-def _ends(whole: str, texts: list[str] | None, stop: list[str]) -> list[tuple[str, str]]:
-    """Members of ``stop`` with the text up to their end: where one first occurs, and where a token first ends with one.
+def _ends(whole: str, texts: list[str] | None, stop: list[str]) -> set[str]:
+    """Texts of servers that see ``stop`` only where a token ends, with the sequence or without; a newline may end the token behind it.
 
-    Known servers see it at the one or at the other. Where no token is told, any place may end a token; where none ends so, nothing is due.
+    Where no token is told, any place may end a token; where none ends so, nothing is due.
 
-    >>> _ends("one o", ["one", " o"], ["o"])
-    [('o', 'o'), ('o', 'one o')]
+    >>> sorted(_ends("one o", ["one", " o"], ["o"]))
+    ['one ', 'one o']
     """
-    places = sorted((place, member) for member in stop for place in range(len(whole)) if whole.startswith(member, place))
-    found = [(member, whole[: place + len(member)]) for place, member in places]
     if texts is None:
-        return found
-    count = _stopped_at(texts, stop)
-    if count is None:
-        return []
-    joined = "".join(texts[:count])
-    return [found[0], (next(member for member in stop if joined.endswith(member)), joined)]
+        ends = {(place + len(member), member) for member in stop for place in range(len(whole)) if whole.startswith(member, place)}
+        return {whole[:end] for end, _ in ends} | {whole[: end - len(member)] for end, member in ends}
+    if _stopped_at(texts, stop) is None:
+        return set()
+    found = set()
+    for endings in (stop, [*stop, *(f"{member}\n" for member in stop)]):
+        joined = "".join(texts[: _stopped_at(texts, endings)])
+        found |= {joined, *(joined.removesuffix(ending) for ending in endings)}
+    return found
 
 
 def near_parting(without: Observation, stopped: Observation) -> bool:

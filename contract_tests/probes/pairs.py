@@ -140,6 +140,8 @@ def _stops(base: Observation) -> list[list[str]]:
     words = [text for text in texts if text.strip() and CUT not in text]  # nobody promises when a cut character shows
     whole = base.new_text or ""
     never = "\u2603 never so \u2603"
+    if not whole:
+        return []
     if len(words) < 6:
         pieces = [piece for piece in whole[len(whole) // 2 :].split(CUT) if piece]
         return [[pieces[0][:4]], [never]] if pieces else []

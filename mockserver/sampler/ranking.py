@@ -24,7 +24,9 @@ _SHORT = 1 << 14
 _SAMPLE = 1024
 _FEW = 48
 _PEAKED = 4 * ONE
-_AT_ONCE, _ALONE = np.array([0]), np.array([ONE])  # distance and weight of the best token
+_DISTANCE_OF_BEST, _WEIGHT_OF_BEST = np.array([0]), np.array([ONE])
+for _shared in (_DISTANCE_OF_BEST, _WEIGHT_OF_BEST):
+    _shared.flags.writeable = False
 
 
 class Ranking(NamedTuple):
@@ -137,7 +139,7 @@ class Scores:
         total = self._total(best)
         needed = need(total)
         if needed <= ONE and not at_least and not self._moved.size:  # what the best token weighs alone
-            return Ranking(self._name(np.array([first])), _AT_ONCE, _ALONE, _ALONE, total)
+            return Ranking(self._name(np.array([first])), _DISTANCE_OF_BEST, _WEIGHT_OF_BEST, _WEIGHT_OF_BEST, total)
         for near, floor in self._beginnings(best, total, needed, at_least):
             if floor <= _GONE:
                 break

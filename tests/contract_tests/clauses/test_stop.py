@@ -53,6 +53,25 @@ def test_where_no_token_is_told_each_place_may_end_one() -> None:
     assert isinstance(stopped("in", "".join(TEXTS), told=False), Violation)
 
 
+def test_where_no_token_is_told_a_server_that_goes_on_a_little_behind_a_later_place_is_found() -> None:
+    assert isinstance(stopped("in", "a being in the rain for", told=False), Violation)
+
+
+def test_a_newline_may_end_the_token_behind_the_sequence() -> None:
+    """The `$` of text-generation-inference's expression; not the first place, nor the one where a token ends with it alone."""
+    texts = ["a", " being", " in\n", " the", " inn", " in", " two"]
+    for text in ("a being in\n", "a being in\n the inn in"):
+        pair = Group("stop", (reply(texts), reply([text], stop=["in"])))
+        assert judge(CLAUSES["parameters.stop.stops"], pair) is None
+
+
+def test_a_reply_that_lost_its_text_is_asked_for_no_stop_sequence() -> None:
+    lost = reply(TEXTS)
+    lost.document["generated_text"] = ""
+
+    assert _stops(lost) == []
+
+
 def test_a_sequence_that_does_not_occur_changes_nothing() -> None:
     assert stopped("never", "".join(TEXTS), told=False) is None
     assert isinstance(stopped("never", "a being", told=False), Violation)
