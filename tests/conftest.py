@@ -99,8 +99,15 @@ class Page:
 TRAMPOLINE = "import os, sys; a, b, *c = sys.argv[1:]; os.dup2(int(a), 3); os.dup2(int(b), 4); os.execvp(c[0], c)"
 
 
+@pytest.fixture
+def page(browser: Page) -> Page:
+    """The one page of the session, as wide as a desk's: a width that a test took is not the next one's."""
+    browser.resize(1280, 900)
+    return browser
+
+
 @pytest.fixture(scope="session")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     chromium = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
     if chromium is None:
         pytest.skip("no chromium on PATH")

@@ -94,7 +94,6 @@ def mock() -> Iterator[TextgenMock]:
 @pytest.fixture
 def opened(page: Any, mock: TextgenMock) -> Any:
     mock.reset()
-    page.resize(1280, 900)
     page.open(f"{mock.url}/docs")
     page.until("document.body.dataset.ready")
     return page

@@ -85,7 +85,6 @@ def opened(page: Any, result: dict[str, Any], tmp_path: Path) -> Any:
     hostile = other(result)
     hostile["endpoint"]["url"] = "http://x.test/</style><script>window.hacked = 1</script><img src=https://evil.example/>"
     file.write_text(to_html(compare([result, other(result), hostile])), encoding="utf-8")
-    page.resize(1280)
     page.open(file.as_uri())
     page.address = file.as_uri()
     return page

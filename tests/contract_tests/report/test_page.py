@@ -17,7 +17,6 @@ SHOWN = "[...document.querySelectorAll('.clause')].filter(row => row.offsetParen
 def opened(page: Any, result: dict[str, Any], tmp_path: Path) -> Any:
     file = tmp_path / "report.html"
     file.write_text(to_html(result), encoding="utf-8")
-    page.resize(1280)
     page.open(file.as_uri())
     page.address = file.as_uri()
     return page
