@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
+from itertools import cycle
 from pathlib import Path
 from statistics import median
 
@@ -26,7 +27,7 @@ from benchmarks.report import processor
 from mockserver.answer import Answerer
 from mockserver.config import Config
 from mockserver.engine.backends import Backend, BackendError, NumpyBackend, open_backend, proof_windows
-from mockserver.engine.model import Model
+from mockserver.engine.model import KEPT, Model
 from mockserver.engine.weights import Weights
 
 RESULTS = Path(__file__).parent / "results"
@@ -94,7 +95,7 @@ def seconds_per_request() -> float:
     taken = []
     for number in range(600):
         parameters = {"max_new_tokens": 20, "details": True, "do_sample": True, "seed": number}
-        body = json.dumps({"inputs": "Tell me a story about a fox", "parameters": parameters}).encode()
+        body = json.dumps({"inputs": f"Tell me story {number} about a fox", "parameters": parameters}).encode()
         start = time.process_time()
         reply = answerer.answer(lambda body=body: body, "application/json")
         spent = time.process_time() - start
@@ -106,8 +107,10 @@ def seconds_per_request() -> float:
 def seconds_per_batch(backend: Backend, weights: Weights, batch: int) -> float:
     """As the generation loop calls it: contexts in, logits out, nothing cached."""
     model = Model(weights, backend)
-    contexts = [[int(token_id) for token_id in row] * 2 for row in proof_windows(weights, batch)]
-    return seconds(backend, lambda: model.logits(contexts))
+    several = 2 * KEPT if batch == 1 else 1  # single contexts are remembered: by their next turn these are forgotten
+    contexts = [[int(token_id) for token_id in row] * 2 for row in proof_windows(weights, batch * several)]
+    turns = cycle([contexts[start : start + batch] for start in range(0, len(contexts), batch)])
+    return seconds(backend, lambda: model.logits(next(turns)))
 
 
 def bytes_moved(weights: Weights, batch: int) -> int:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
+from functools import lru_cache
 from itertools import chain, islice
 
 import httpx
@@ -36,6 +36,14 @@ KEPT_BODY = 64 * 2**10
 
 PATIENCE = 60.0
 """Seconds that one request waits for a model that loads or a rate limit that passes."""
+
+USUAL: Headers = (
+    ("accept", "*/*"),
+    ("accept-encoding", "gzip, deflate"),
+    ("connection", "keep-alive"),
+    ("user-agent", f"python-httpx/{httpx.__version__}"),
+)
+"""Headers of every request that does not say otherwise."""
 
 CONNECTIONS = 64
 """Connections at a time, at most."""
@@ -60,12 +68,9 @@ class Client:
         self._loading: deque[tuple[Exchange, Exchange]] = deque()
         self._token = token
         self._headers = headers
-        # trust_env off: a token in ~/.netrc or a proxy in the environment would change what is sent and where
-        self._http = httpx.Client(
-            timeout=timeout, transport=transport or DeadlineTransport(connections=CONNECTIONS), trust_env=False
-        )
-        # each request is as if it were the first: what one reply sets is not sent with the next
-        self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        # no httpx.Client before it: a redirect is no reply to follow, each request is as if it were the first, whatever cookie came
+        # before, and a token in ~/.netrc or a proxy in the environment would change what is sent and where
+        self._transport = transport or DeadlineTransport(connections=CONNECTIONS)
 
     @property
     def has_token(self) -> bool:
@@ -73,7 +78,7 @@ class Client:
         return bool(self._token)
 
     def close(self) -> None:
-        self._http.close()
+        self._transport.close()
 
     def send(self, case: Case) -> Exchange:
         """Send ``case``, wait while the endpoint asks for it, and return what came. BudgetSpent before anything is sent."""
@@ -128,11 +133,12 @@ class Client:
         told: Headers = ()
         chunks: list[Chunk] = []
         timeout = timeout or self.timeout
+        named = {name.lower() for name, _ in headers}
+        headers = [*((name, value) for name, value in USUAL if name not in named), *headers]
+        waits = {"timeout": httpx.Timeout(timeout).as_dict()}
         try:
-            with (
-                ends_within(timeout),
-                self._http.stream(method, url, content=case.body, headers=headers, timeout=timeout) as response,
-            ):
+            request = httpx.Request(method, _url(url), content=case.body, headers=headers, extensions=waits)
+            with ends_within(timeout), closing(self._transport.handle_request(request)) as response:
                 status = response.status_code
                 told = tuple((name.lower(), value) for name, value in response.headers.multi_items())
                 parts = response.iter_bytes()
@@ -155,6 +161,8 @@ class Client:
                 return _unended(timeout)
         return ""
 
+
+_url = lru_cache(maxsize=8)(httpx.URL)
 
 TOO_LARGE, UNENDED, SILENT = "the reply is larger than", "the reply did not end within", "no data within the time-out"
 

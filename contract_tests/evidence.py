@@ -93,10 +93,7 @@ class Evidence:
 
     def __init__(self, clauses: Mapping[str, Clause] = CLAUSES) -> None:
         self.tallies = {id: Tally(clause) for id, clause in clauses.items()}
-        self._by_kind: dict[str, list[Tally]] = {}
-        for tally in self.tallies.values():
-            for kind in tally.clause.judges:
-                self._by_kind.setdefault(kind, []).append(tally)
+        self._concerned: dict[tuple[str, ...], list[Tally]] = {}
 
     def observe(self, exchange: Exchange) -> Observation:
         """Judge one exchange by every clause that judges exchanges, and return it as observed."""
@@ -115,9 +112,11 @@ class Evidence:
             self.tallies[id].merge(theirs)
 
     def _judge(self, subject: Observation | Group, exchanges: tuple[Exchange, ...]) -> bool:
-        kind = "one" if isinstance(subject, Observation) else subject.relation
+        kinds = subject.kinds
+        if kinds not in self._concerned:
+            self._concerned[kinds] = [tally for tally in self.tallies.values() if not tally.clause.judges.keys().isdisjoint(kinds)]
         judged = False
-        for tally in self._by_kind.get(kind, ()):
+        for tally in self._concerned[kinds]:
             try:
                 outcome = judge(tally.clause, subject)
             except Exception:
@@ -132,5 +131,5 @@ class Evidence:
             judged = True
             tally.judged += 1
             if outcome is not None:
-                tally.add(Finding(outcome, exchanges, "" if kind == "one" else kind))
+                tally.add(Finding(outcome, exchanges, subject.relation if isinstance(subject, Group) else ""))
         return judged

@@ -14,11 +14,14 @@ from contract_tests.budget import BudgetSpent
 from contract_tests.evidence import Evidence
 from contract_tests.probes import PROBES, Probe, Run
 
-ALONE = frozenset({"example", "concurrency", "disconnect", "generated"})
-"""Probes that are sent while nothing else is, and on the main thread.
+ALONE = frozenset({"example", "concurrency", "disconnect"})
+"""Probes that are sent while nothing else is: the first meets the endpoint, others watch what happens at the same time."""
 
-The first meets the endpoint, others watch what happens at the same time; and Schemathesis imports the rest of itself when it is
-used, which two threads that parse Python at a time would not survive under pytest (CPython 3.11: "AST constructor recursion depth").
+MAIN = frozenset({"generated", "twins"})
+"""Probes that are sent on the main thread, which is one of the jobs.
+
+Hypothesis parses Python when it draws, and Schemathesis imports the rest of itself when it is used: two threads that do so at a time
+would not survive under pytest (CPython 3.11: "AST constructor recursion depth").
 """
 
 TEACHES = "parameters"
@@ -75,18 +78,23 @@ class Jobs:
             self.send(probe)
 
     def _send_at_once(self, probes: Sequence[Probe]) -> None:
-        if len(probes) == 1:
-            found = [self._send_one(probes[0])]
-        else:
-            with ThreadPoolExecutor(self._count, thread_name_prefix="probe") as pool:
-                try:
-                    found = list(pool.map(self._send_one, probes))
-                except BaseException:  # an interrupt: what is under way ends with its next request
-                    self._run.client.budget.max_requests = 0
-                    raise
-        for probe, sent in zip(probes, found, strict=True):
-            self._sent[probe.name] = sent
-            self.ending = self.ending or sent.ending
+        with ThreadPoolExecutor(max(1, self._count - 1), thread_name_prefix="probe") as pool:
+            others = [probe for probe in probes if len(probes) > 1 and probe.name not in MAIN]
+            futures = {probe.name: pool.submit(self._send_one, probe) for probe in others}
+            try:
+                # first what only this thread may send, then whatever nobody has begun
+                found = {
+                    probe.name: self._send_one(probe)
+                    for probe in sorted(probes, key=others.__contains__)
+                    if probe not in others or futures[probe.name].cancel()
+                }
+                found |= {name: future.result() for name, future in futures.items() if name not in found}
+            except BaseException:  # an interrupt: what is under way ends with its next request
+                self._run.client.budget.max_requests = 0
+                raise
+        for probe in probes:
+            self._sent[probe.name] = found[probe.name]
+            self.ending = self.ending or found[probe.name].ending
 
     def _put_together(self) -> None:
         """What was found since, in the order of the probes and not in that of the stages."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations, permutations
 
 from contract_tests.nucleus import LARGEST_VOCABULARY, TIE, kept_by_top_p, surely_not_typical, surely_typical
@@ -16,7 +17,7 @@ MARGIN = 0.003
 """How near a boundary may lie to a cumulative probability before rounding decides which side it is on."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Law:
     """Weights of the told tokens, the likeliest first, and bounds of the weight of all that are not told, in the same unit.
 
@@ -163,8 +164,14 @@ def _apply(law: Law | None, steps: Iterable[tuple[str, float]]) -> Law | None:
     for name, value in steps:
         if law is None:
             return None
-        law = ACTIONS[name](law, value)  # type: ignore[arg-type]  # top_k takes an integer, the others a number
+        law = _step(law, name, value)
     return law
+
+
+@lru_cache(maxsize=4096)
+def _step(law: Law, name: str, value: float) -> Law | None:
+    """What one parameter leaves; remembered for that very ``law``, since those who look for telling values try many that begin alike."""
+    return ACTIONS[name](law, value)  # type: ignore[arg-type]  # top_k takes an integer, the others a number
 
 
 MOVE = "move"

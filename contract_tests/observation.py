@@ -82,6 +82,11 @@ class Observation:
     def asked(self) -> Asked:
         return Asked(self.case.payload)
 
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """Which clauses judge it: those of any exchange, and those of what it was sent about."""
+        return ("one", kind_about(self.case.about))
+
     # ------------------------------------------------------------------ what kind of reply it is
     @property
     def status(self) -> int:
@@ -265,6 +270,11 @@ class Observation:
         return f"{words}, {shorten(self.text)}" if self.text else f"{words}, an empty body"
 
 
+def kind_about(id: str) -> str:
+    """The kind of an observation of what was sent to try the statement ``id``."""
+    return f"about {id}"
+
+
 @dataclass(frozen=True)
 class Group:
     """Observations that belong together; ``relation`` says how (twin, repeat, ...), ``about`` which parameter it is that differs."""
@@ -272,6 +282,10 @@ class Group:
     relation: str
     members: tuple[Observation, ...]
     about: str = ""
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        return (self.relation,)
 
     @property
     def all_generated(self) -> bool:

@@ -5,31 +5,29 @@ They hold in its dialects alone (the ledger says which); elsewhere the page leav
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import spec
 from contract_tests.clauses.registry import Outcome, Violation, clause
-from contract_tests.clauses.shared import NOT_MINE, OUT_OF_BOUNDS, acceptance_of, refusal_of
+from contract_tests.clauses.shared import NOT_MINE, OUT_OF_BOUNDS, faulty_are_refused, others_are_accepted
 from contract_tests.observation import Observation
 
 BOTH_WAYS = (".edges", ".limit", ".room")
 """How the ids end of statements that say what is refused and what is taken."""
 
 
-def _refusal_of_a_stream(id: str) -> Callable[[Observation], Outcome]:
-    """The judge of requests that are wrong on a stream only: where streams are not asked for, they were sent without, and are right."""
-    judge = refusal_of(id)
-    return lambda seen: judge(seen) if seen.asked.stream else NOT_MINE
+def _faulty_streams_are_refused(seen: Observation) -> Outcome:
+    """Judges requests that are wrong on a stream only: where streams are not asked for, they were sent without, and are right."""
+    return faulty_are_refused(seen) if seen.asked.stream else NOT_MINE
 
 
 for _statement in spec.ledger():
     if _statement.testable and _statement.id.endswith(OUT_OF_BOUNDS) and not _statement.id.endswith(".bounds"):
-        clause(_statement.id)((_refusal_of_a_stream if _statement.id.endswith(".no-stream") else refusal_of)(_statement.id))
+        _bind = clause(_statement.id, about=_statement.id)
+        _bind(_faulty_streams_are_refused if _statement.id.endswith(".no-stream") else faulty_are_refused)
         if _statement.id.endswith(BOTH_WAYS):
-            clause(_statement.id)(acceptance_of(_statement.id))
+            _bind(others_are_accepted)
 
 for _id in ("request.types.serde", "request.types.strict"):  # the first also judges what is sent for the second
-    clause("request.types.serde")(refusal_of(_id))
+    clause("request.types.serde", about=_id)(faulty_are_refused)
 
 
 @clause("errors.validation-status")

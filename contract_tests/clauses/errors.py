@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
-from contract_tests.clauses.shared import NOT_MINE, OUT_OF_BOUNDS, is_loading, refusal_of, same_text
+from contract_tests.clauses.shared import NOT_MINE, OUT_OF_BOUNDS, faulty_are_refused, is_loading, same_text
 from contract_tests.observation import Group, Observation
 from contract_tests.values import MISSING, shorten
 
 for _id in ("errors.not-json", "errors.not-an-object", "errors.not-utf8"):
-    clause(_id)(refusal_of(_id))
+    clause(_id, about=_id)(faulty_are_refused)
 
 
 @clause("errors.never-5xx")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
-from contract_tests.clauses.shared import NOT_MINE, acceptance_of, same_pair
+from contract_tests.clauses.shared import NOT_MINE, others_are_accepted, same_pair
 from contract_tests.exchange import RECORDED
 from contract_tests.observation import Group, Observation
 from contract_tests.statistics import ALPHA
 from contract_tests.values import MISSING, shorten
 
 for _id in ("headers.authorization.accepted", "headers.use-cache.type", "headers.wait-for-model.type"):
-    clause(_id)(acceptance_of(_id))
+    clause(_id, about=_id)(others_are_accepted)
 
 
 _COMPUTE = ("x-compute-type", "x-compute-characters")

@@ -12,12 +12,12 @@ from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import (
     NOT_MINE,
     REPEATED_TOLERANCE,
-    acceptance_of,
+    faulty_are_refused,
     first,
     is_greedy,
     logprobs_differ,
     logprobs_of,
-    refusal_of,
+    others_are_accepted,
     same_pair,
 )
 from contract_tests.observation import Group, Observation
@@ -27,9 +27,9 @@ for _statement in spec.statements():
     if _statement.section == "parameters" and _statement.testable:
         match _statement.id.rpartition(".")[2]:
             case "accepted":
-                clause(_statement.id)(acceptance_of(_statement.id))
+                clause(_statement.id, about=_statement.id)(others_are_accepted)
             case "type" | "bounds" | "required" | "unknown" | "invalid":
-                clause(_statement.id)(refusal_of(_statement.id))
+                clause(_statement.id, about=_statement.id)(faulty_are_refused)
 
 
 # ---------------------------------------------------------------- decoder_input_details

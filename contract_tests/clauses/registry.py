@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import spec
-from contract_tests.observation import Group, Observation
+from contract_tests.observation import Group, Observation, kind_about
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ S = TypeVar("S", Observation, Group)
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One statement and what judges it. ``judges`` holds, for each kind of subject ("one" or a relation), the function."""
+    """One statement and what judges it: ``judges`` holds the functions for each kind of subject."""
 
     statement: spec.Statement
     judges: dict[str, list[Judge]] = field(default_factory=dict)
@@ -56,11 +56,14 @@ class Clause:
 REGISTRY: dict[str, Clause] = {}
 
 
-def clause(*ids: str, of: str = "one") -> Callable[[Callable[[S], Outcome]], Callable[[S], Outcome]]:
+def clause(*ids: str, of: str = "one", about: str = "") -> Callable[[Callable[[S], Outcome]], Callable[[S], Outcome]]:
     """Bind a function to the statements ``ids``: ``of`` "one" judges each Observation, any other word the Groups of that relation.
 
+    With ``about`` it judges only the observations of what was sent to try the statement of that id.
     KeyError when the ledger lacks the statement; ValueError when it is marked as not testable.
     """
+
+    kind = kind_about(about) if about else of
 
     def bind(judge: Callable[[S], Outcome]) -> Callable[[S], Outcome]:
         for id in ids:
@@ -68,7 +71,7 @@ def clause(*ids: str, of: str = "one") -> Callable[[Callable[[S], Outcome]], Cal
             if not statement.testable:
                 raise ValueError(f"statement `{id}` is marked as not testable ({statement.reason}): it cannot have a clause")
             entry = REGISTRY.setdefault(id, Clause(statement))
-            entry.judges.setdefault(of, []).append(judge)  # type: ignore[arg-type]  # `of` tells which subject it takes
+            entry.judges.setdefault(kind, []).append(judge)  # type: ignore[arg-type]  # the kind tells which subject it takes
         return judge
 
     return bind
@@ -78,12 +81,13 @@ def judge(entry: Clause, subject: Subject) -> Outcome:
     """The outcome of one clause on one subject: the first violation, else None if anything was judged, else the first Skip."""
     skip: Skip | None = None
     judged = False
-    for function in entry.judges.get("one" if isinstance(subject, Observation) else subject.relation, ()):
-        outcome = function(subject)
-        if outcome is None:
-            judged = True
-        elif isinstance(outcome, Violation):
-            return outcome
-        else:
-            skip = skip or outcome
+    for kind in subject.kinds:
+        for function in entry.judges.get(kind, ()):
+            outcome = function(subject)
+            if outcome is None:
+                judged = True
+            elif isinstance(outcome, Violation):
+                return outcome
+            else:
+                skip = skip or outcome
     return None if judged else skip or Skip("")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
-from contract_tests.clauses.shared import NOT_MINE, acceptance_of, accepted, is_loading, refusal_of
+from contract_tests.clauses.shared import NOT_MINE, accepted, faulty_are_refused, is_loading, others_are_accepted
 from contract_tests.observation import Observation
 from contract_tests.values import MISSING
 
@@ -19,10 +19,8 @@ def valid_request_is_answered(seen: Observation) -> Outcome:
     return accepted(seen)
 
 
-@clause("introduction.example")
+@clause("introduction.example", about="introduction.example")
 def inputs_alone_are_answered_with_json(seen: Observation) -> Outcome:
-    if seen.case.about != "introduction.example":
-        return NOT_MINE
     if not seen.answered:
         return Violation("status 200 and JSON", seen.brief)
     return Violation("a body that is JSON", seen.brief) if seen.document is MISSING else None
@@ -35,16 +33,14 @@ for _id in (
     "request.stream.type",
     "request.types.strict",
 ):
-    clause(_id)(refusal_of(_id))
+    clause(_id, about=_id)(faulty_are_refused)
 
 for _id in ("request.inputs.any-text", "request.parameters.optional", "request.null", "request.content-type"):
-    clause(_id)(acceptance_of(_id))
+    clause(_id, about=_id)(others_are_accepted)
 
 
-@clause("request.inputs.long")
+@clause("request.inputs.long", about="request.inputs.long")
 def long_prompt_is_no_server_error(seen: Observation) -> Outcome:
-    if seen.case.about != "request.inputs.long":
-        return NOT_MINE
     if seen.answered or 400 <= seen.status < 500 or is_loading(seen):
         return None
     return Violation("status 200, or a refusal: status 4xx", seen.brief)
@@ -57,10 +53,8 @@ def no_stream_unless_asked(seen: Observation) -> Outcome:
     return Violation("a reply that is no stream: `stream` was not sent", seen.brief) if seen.is_stream else None
 
 
-@clause("request.unknown-parameters")
+@clause("request.unknown-parameters", about="request.unknown-parameters")
 def unknown_parameter_does_no_harm(seen: Observation) -> Outcome:
-    if seen.case.about != "request.unknown-parameters":
-        return NOT_MINE
     if seen.answered or (400 <= seen.status < 500 and seen.case.subject in seen.text):
         return None
     return Violation(f"status 200, or a 4xx that names `{seen.case.subject}`", seen.brief)

@@ -27,6 +27,7 @@ ADAPTER_RANK = 8
 VOICE_DICE = 7  # of the dice tried, one by which the six recommended voices differ on every prompt tried and end by themselves
 VOICE_STEP = 8  # units by which a hash moves a logit: 0.8 nat is one standard deviation
 ROWS = 512  # windows computed at a time, so that a long prefill needs no more memory than its result
+KEPT = 64  # rows that are kept, 16 KB each: what follows a prompt is asked again with other parameters, or for another draw
 
 
 class UnknownAdapter(KeyError):  # noqa: N818 (what it says is what is wrong)
@@ -46,7 +47,8 @@ class Model:
     at_once = True
 
     def __init__(self, weights: Weights, backend: Backend) -> None:
-        self._forward = backend.prepare(weights)
+        self._forward = forward = backend.prepare(weights)
+        self._follows = lru_cache(maxsize=KEPT)(lambda window: _shared(forward(np.array([window]))))
         self.window = weights.window
         self.backend = backend
 
@@ -67,9 +69,9 @@ class Model:
         return Vocabulary.shipped()
 
     def logits(self, contexts: Sequence[Sequence[int]]) -> NDArray[np.int32]:
-        """Logits (B, V) of what follows each context: prompt and generated ids, of any length, also none."""
+        """Logits (B, V) of what follows each context: prompt and generated ids, of any length, also none. Not to be written to."""
         if len(contexts) == 1:
-            return self._forward(np.array([self._last(contexts[0])]))
+            return self._follows(tuple(self._last(contexts[0])))
         return self._rows(np.array([self._last(context) for context in contexts], np.int64).reshape(-1, self.window))
 
     def next_logits(self, ids: Sequence[int]) -> NDArray[np.int32]:
@@ -93,6 +95,12 @@ class Model:
         if len(windows) <= ROWS:
             return self._forward(windows.copy())
         return np.concatenate([self._forward(windows[start : start + ROWS].copy()) for start in range(0, len(windows), ROWS)])
+
+
+def _shared(rows: NDArray[np.int32]) -> NDArray[np.int32]:
+    """``rows``, which nobody may write to from now on."""
+    rows.flags.writeable = False
+    return rows
 
 
 @lru_cache(maxsize=32)

@@ -53,10 +53,13 @@ def test_verdicts_do_not_depend_on_the_number_of_jobs(fault: str, check_mock: Ch
 def test_two_jobs_have_two_requests_under_way() -> None:
     app = create_app(Config())
     both = threading.Barrier(2)
+    begun = threading.Event()
     met: list[bool] = []
 
     def slow(environ: Any, start_response: Any) -> Any:
-        if not met and threading.current_thread().name.startswith("probe"):
+        if threading.current_thread().name.startswith("probe"):
+            begun.set()
+        if not met and begun.is_set():
             both.wait(20)  # breaks, and fails the run, when no other request comes
             met.append(True)
         return app(environ, start_response)

@@ -150,7 +150,7 @@ def exchanges(draw: st.DrawFn, stream: bool) -> Exchange:
     return Exchange(case, "http://x.test/", 200, (("content-type", kind),), (Chunk(0.0, body),))
 
 
-RELATIONS = sorted({relation for clause in REGISTRY.values() for relation in clause.judges} - {"one"})
+RELATIONS = sorted({relation for clause in REGISTRY.values() for relation in clause.judges if not relation.startswith("about ")} - {"one"})
 THREE = ("repetition_penalty", "frequency_penalty", "law-", "penalty-", "penalties-repetition_penalty", "draws", "first-", "fresh-")
 FOUR = ("penalties-frequency_penalty", "law-mov")
 FIVE = ("forced-",)

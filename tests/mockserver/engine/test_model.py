@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from mockserver.engine.backends import Forward, NumpyBackend
 from mockserver.engine.model import ADAPTER_RANK, ADAPTERS, NAT, ROWS, Model, UnknownAdapter, adapt, speak_as
 from mockserver.engine.vocabulary import Vocabulary
 from mockserver.engine.weights import EXACT, LIMIT, Weights
@@ -94,6 +95,24 @@ def test_callers_may_keep_what_they_got() -> None:
     MODEL.next_logits([2])
 
     assert np.array_equal(copy, first)
+
+
+def test_what_follows_the_same_text_is_worked_out_once() -> None:
+    worked_out: list[int] = []
+
+    class Counting(NumpyBackend):
+        def prepare(self, weights: Weights) -> Forward:
+            forward = super().prepare(weights)
+            return lambda windows: worked_out.append(len(windows)) or forward(windows)  # type: ignore[func-returns-value]
+
+    model = Model(Weights.shipped(), Counting())
+    one, again, other = (model.next_logits(ids) for ids in ([1, 2], [1, 2], [2, 1]))
+
+    assert [1, 1] == worked_out
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+    with pytest.raises(ValueError, match="read-only"):
+        again += 1
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
