@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -56,14 +57,18 @@ def narrowed(absent: Collection[str]) -> dict[str, Any]:
 
 @probe("generated", "cases drawn by Schemathesis")
 def send_generated(run: Run) -> None:
-    operation = schemathesis.openapi.from_dict(narrowed(run.absent))["/"]["POST"]
     choose = run.random("generated")
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-        strategy = operation.as_strategy(generation_mode=mode)
-        bodies = drawn(strategy, run.profile.generated, choose.getrandbits(64))
-        cases = (case for made in bodies for case in _cases(_documented(made.body), mode))
+        bodies = _bodies(run.absent, mode, run.profile.generated, choose.getrandbits(64))
+        cases = (case for body in bodies for case in _cases(_documented(body), mode))
         for case in islice(cases, 1 + run.profile.generated // 4):  # some draws bring many that can be judged, and others few
             run.send(case)
+
+
+@lru_cache(maxsize=8)  # of a run that is done again, as for another endpoint
+def _bodies(absent: frozenset[str], mode: GenerationMode, count: int, number: int) -> tuple[Any, ...]:
+    operation = schemathesis.openapi.from_dict(narrowed(absent))["/"]["POST"]
+    return tuple(made.body for made in drawn(operation.as_strategy(generation_mode=mode), count, number))
 
 
 def _documented(body: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import chain, count
 from typing import Any
 
@@ -31,13 +32,18 @@ def relate_twins(run: Run, plain: Observation, stream: Observation) -> None:
 def send_drawn_twins(run: Run) -> None:
     choose = run.random("twins")
     number = choose.getrandbits(64)
-    payloads = drawn(strategies.repeatable_payloads(without=run.absent), run.profile.draws, number)
+    payloads = _payloads(run.absent, run.profile.draws, number)
     sampled = [twins for twins in [ask_twins(run, payload) for payload in payloads] if twins[0].asked.samples]
     if sampled and not run.lacks("details"):
         common = run.taken(max_new_tokens=16, details=True, do_sample=True)
         seeded = ({**common, "seed": choose.randrange(1, 2**63)} for _ in count())
         more = (ask_twins(run, {"inputs": strategies.PROMPTS[0], "parameters": parameters}) for parameters in seeded)
         run.relate_draws("seeded-twins", chain(sampled, more), least=len(sampled))
+
+
+@lru_cache(maxsize=8)  # of a run that is done again, as for another endpoint
+def _payloads(absent: frozenset[str], count: int, number: int) -> tuple[dict[str, Any], ...]:
+    return tuple(drawn(strategies.repeatable_payloads(without=absent), count, number))
 
 
 WARPED = ({"temperature": 1.3, "top_k": 3}, {"top_p": 0.6, "typical_p": 0.6})
