@@ -51,8 +51,8 @@ def main() -> None:
     served += [row(f"after {WAIT_MS} ms", waits, "standard", jobs, given.rounds) for jobs in (1, 2, 4)]
     sentences = [
         f"Medians of {given.rounds} runs with --seed {SEED}.",
-        "In process: suite and server in one process on one core, without a socket, once both are imported; "
-        "what the server uses counts too.",
+        "In process: suite and server in one process on one core, without a socket, once both are imported, each time with the "
+        "next seed; what the server uses counts too.",
         "Over a socket: the suite on one core (with jobs: on both), the server on the other. "
         "`seconds` include the start of the suite, which a short run feels most; "
         "peak memory is the largest sum seen over the suite's processes.",
@@ -72,7 +72,7 @@ def row_in_process(profile: str, rounds: int) -> list[str]:
 
 
 def check_in_process(profile: str, rounds: int) -> list[tuple[int, float]]:
-    """Exchanges and seconds of each run but the first, which imports what the others find there."""
+    """Exchanges and seconds of each run but the first, which imports what the others find there; each has another seed."""
     from contract_tests.contract_run import ContractRun
     from contract_tests.settings import Settings
     from mockserver import create_app
@@ -80,9 +80,9 @@ def check_in_process(profile: str, rounds: int) -> list[tuple[int, float]]:
     os.sched_setaffinity(0, {LOAD_CORE})
     go_first()
     runs = []
-    for _ in range(rounds + 1):
+    for seed in range(SEED, SEED + rounds + 1):
         began = time.perf_counter()
-        settings = Settings(url=f"http://127.0.0.1{MODEL_PATH}", seed=SEED, profile=profile)
+        settings = Settings(url=f"http://127.0.0.1{MODEL_PATH}", seed=seed, profile=profile)
         run = ContractRun(settings, transport=httpx.WSGITransport(app=create_app()))
         run.complete()
         runs.append((int(run.finish()["spent"]["requests"]), time.perf_counter() - began))
