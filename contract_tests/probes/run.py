@@ -39,8 +39,8 @@ class Profile:
 
 
 QUICK = Profile(name="quick", draws=4, generated=3, seeds=2, first_tokens=4, values=1, wrong_types=1, prompts=1)
-STANDARD = Profile(name="standard", draws=26, generated=24, seeds=4, first_tokens=20, values=3, wrong_types=3, prompts=8)
-DEEP = Profile(name="deep", draws=400, generated=300, seeds=8, first_tokens=100, values=9, wrong_types=9, prompts=8)
+STANDARD = Profile(name="standard", draws=26, generated=12, seeds=4, first_tokens=20, values=3, wrong_types=3, prompts=8)
+DEEP = Profile(name="deep", draws=400, generated=150, seeds=8, first_tokens=100, values=9, wrong_types=9, prompts=8)
 PROFILES = {profile.name: profile for profile in (QUICK, STANDARD, DEEP)}
 
 
