@@ -71,6 +71,11 @@ def test_one_thing_that_nobody_could_mean_is_refused_and_the_rest_must_break_not
     assert [] == wrong({"inputs": "x", "parameters": good, "extra": [1]})
 
 
+@pytest.mark.parametrize("limit", [9, 10**6, 1e6, "900000"])
+def test_nothing_is_sent_that_a_lenient_server_would_write_for_ever_on(limit: object) -> None:
+    assert [] == wrong({"inputs": "x", "parameters": {"top_k": -1, "max_new_tokens": limit}})
+
+
 def test_each_kind_has_its_turn() -> None:
     cases = [Case(body=bytes([place]), about=about) for place, about in enumerate("aaabbc")]
 
