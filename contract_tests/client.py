@@ -138,6 +138,8 @@ class Client:
         waits = {"timeout": httpx.Timeout(timeout).as_dict()}
         try:
             request = httpx.Request(method, _url(url), content=case.body, headers=headers, extensions=waits)
+            if request.url.userinfo and "authorization" not in request.headers:
+                request = next(httpx.BasicAuth(request.url.username, request.url.password).auth_flow(request))
             with ends_within(timeout), closing(self._transport.handle_request(request)) as response:
                 status = response.status_code
                 told = tuple((name.lower(), value) for name, value in response.headers.multi_items())

@@ -61,6 +61,39 @@ def loading() -> httpx.Response:
     return httpx.Response(503, json={"error": "Model a/b is currently loading", "estimated_time": 7.5})
 
 
+@pytest.mark.parametrize(
+    ("url", "token", "sent"),
+    [
+        ("http://me:p%40ss@mock.test/", "", "Basic bWU6cEBzcw=="),
+        ("http://me:p%40ss@mock.test/", "hf_token", "Bearer hf_token"),
+        ("http://mock.test/", "", None),
+    ],
+)
+def test_who_stands_in_the_url_is_told_unless_a_token_is(url: str, token: str, sent: str | None) -> None:
+    told: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        told.append(request.headers.get("authorization"))
+        return httpx.Response(200, json={})
+
+    Client(url, token=token, transport=httpx.MockTransport(answer)).send(Case.of({"inputs": "x"}))
+
+    assert [sent] == told
+
+
+def test_no_cookie_is_sent_back_and_no_redirect_followed() -> None:
+    told: list[tuple[str, str | None]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        told.append((str(request.url), request.headers.get("cookie")))
+        return httpx.Response(307, headers={"location": "http://elsewhere.test/", "set-cookie": "a=b"})
+
+    client = Client("http://mock.test/", transport=httpx.MockTransport(answer))
+
+    assert [307, 307] == [client.send(Case.of({"inputs": "x"})).status for _ in range(2)]
+    assert [("http://mock.test/", None)] * 2 == told
+
+
 def test_a_loading_model_is_asked_again_with_the_header_that_waits() -> None:
     asked: list[str | None] = []
 
