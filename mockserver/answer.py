@@ -153,7 +153,7 @@ class Answerer:
 
     def _understand(self, body: bytes, content_type: str | None, model: str, stream: bool | None, visit: Visit) -> Read:
         """What ``body`` asks; the same body is read once only, unless something takes hold of it on its way."""
-        said = tuple(visit.headers.get(name) for name in OPTIONS.values())
+        said = tuple(map(visit.headers.get, OPTIONS.values()))
         if visit.faults:
             return self._read(body, content_type, model, stream, said, visit.seams.payload)
         read = self._read_again if len(body) <= LARGEST_KNOWN else self._read

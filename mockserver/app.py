@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.sansio.utils import get_content_length
 
 from mockserver.answer import Answerer
 from mockserver.application import Answer, Application, current_request
@@ -63,7 +64,8 @@ def _add_generating_routes(app: Application, answerer: Answerer) -> None:
         asked = current_request()
         environ = asked.environ
         stream_in = environ["wsgi.input"] if environ.get("wsgi.input_terminated") else asked.stream
-        body = partial(read_body, stream_in.read, asked.content_length)
+        length = get_content_length(environ.get("CONTENT_LENGTH"), environ.get("HTTP_TRANSFER_ENCODING"))  # as the Request tells it
+        body = partial(read_body, stream_in.read, length)
         given, visit = environ.get("CONTENT_TYPE"), environ.get(VISIT)
         return _respond(answerer.answer(body, given, model=model, stream=stream, visit=visit))
 

@@ -53,6 +53,9 @@ class _Pairs(Headers):
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         self._list = [*pairs]
 
+    def to_wsgi_list(self) -> list[tuple[str, str]]:
+        return self._list
+
 
 class Answer(Response):
     """A reply whose headers are complete: bytes go out as a list of one, which a WSGI server sends in one piece."""
@@ -69,7 +72,7 @@ class Answer(Response):
         closes = isinstance(self.response, list) or hasattr(self.response, "close")
         if not closes or self._on_close or environ["REQUEST_METHOD"] == "HEAD":
             return super().__call__(environ, start_response)
-        start_response(self.status, self.headers.to_wsgi_list())
+        start_response(self._status, self.headers.to_wsgi_list())
         return self.response  # type: ignore[return-value]  # bytes, all of it
 
 

@@ -80,16 +80,15 @@ class Patience:
         """``app``, whose clients may take ``seconds`` to send a whole body, and as long again for each piece of an answer."""
 
         def patient(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            peer = (environ.get("REMOTE_ADDR", ""), str(environ.get("REMOTE_PORT", "")))
             if environ.get("CONTENT_LENGTH") or environ.get("HTTP_TRANSFER_ENCODING"):
-                environ["wsgi.input"] = _Body(environ["wsgi.input"], Wait(peer), self)
+                environ["wsgi.input"] = _Body(environ["wsgi.input"], _peer(environ), self)
             answer = app(environ, start_response)
-            return _Pieces(answer, Wait(peer), self) if self._answers and not isinstance(answer, list) else answer
+            return _Pieces(answer, Wait(_peer(environ)), self) if self._answers and not isinstance(answer, list) else answer
 
         return patient
 
-    def begin(self, wait: Wait) -> None:
-        wait.since = self._clock()
+    def begin(self, wait: Wait, since: float | None = None) -> None:
+        wait.since = self._clock() if since is None else since
         self._waits.add(wait)
 
     def end(self, wait: Wait) -> None:
@@ -97,12 +96,14 @@ class Patience:
         self._waits.discard(wait)
 
 
-class _Body:
+class _Body(Wait):
     """What a client sends; all of its reads together may take the time of one."""
 
-    def __init__(self, source: Any, wait: Wait, patience: Patience) -> None:
+    __slots__ = ("_began", "_patience", "_source")
+
+    def __init__(self, source: Any, peer: Peer, patience: Patience) -> None:
+        super().__init__(peer)
         self._source = source
-        self._wait = wait
         self._patience = patience
         self._began: float | None = None
 
@@ -113,13 +114,17 @@ class _Body:
         return self._timed(self._source.readline, *size)
 
     def _timed(self, read: Callable[..., bytes], *size: int) -> bytes:
-        wait = self._wait
-        self._patience.begin(wait)
-        wait.since = self._began = wait.since if self._began is None else self._began
+        wait = self
+        self._patience.begin(wait, self._began)
+        self._began = wait.since
         try:
             return read(*size)
         finally:
             self._patience.end(wait)
+
+
+def _peer(environ: WSGIEnvironment) -> Peer:
+    return environ.get("REMOTE_ADDR", ""), str(environ.get("REMOTE_PORT", ""))
 
 
 class _Pieces:

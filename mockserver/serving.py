@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -40,6 +40,9 @@ ONE_PRESS = 1.0
 
 ARENAS = 2
 """Heaps that the C library keeps among all threads of a worker, and not eight for each core: half the memory under load."""
+
+WHOLE = (list, tuple)
+"""What an answer is that has been made to its end."""
 
 M_ARENA_MAX = -8  # glibc, malloc.h
 
@@ -199,9 +202,9 @@ class WorkerApp:
         try:
             answer = self._app(environ, start_response)
         finally:
-            if isinstance(answer, Sequence):
+            if isinstance(answer, WHOLE):
                 self.open.discard(asking)
-        return answer if isinstance(answer, Sequence) else self._streamed(answer, asking)
+        return answer if isinstance(answer, WHOLE) else self._streamed(answer, asking)
 
     def _streamed(self, answer: Iterable[bytes], asking: object) -> Iterator[bytes]:
         try:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from mockserver.config import Config
 from mockserver.errors import ControlError, GenerationError, ToldError, UnmatchedError
@@ -41,8 +43,7 @@ FAULT_HEADER = "x-mock-fault"
 Check = Callable[[Rule], str]
 
 
-@dataclass(slots=True)
-class Visit:
+class Visit(msgspec.Struct):
     """One request on its way: when it came, what is done to it, and its line in the journal."""
 
     start: float
@@ -50,7 +51,7 @@ class Visit:
     faults: tuple[Fault, ...] = ()
     path: str = "/"
     scope: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     asked: Asked | None = None
     complaint: ControlError | None = None
 
@@ -216,8 +217,9 @@ class Desk:
         self._reload()
         return [rule for _, rule in self._named(scope)]
 
-    def _named(self, scope: str) -> list[Named]:
-        return [*((rule.place, rule) for rule in self._scopes.rules(scope)), *self._file_rules]
+    def _named(self, scope: str) -> Sequence[Named]:
+        told = self._scopes.rules(scope)
+        return [*((rule.place, rule) for rule in told), *self._file_rules] if told else self._file_rules
 
     def forget_rules(self, scope: str) -> None:
         """Forget the rules told in a scope; those of the file still hold."""

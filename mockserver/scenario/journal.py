@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
+
+import msgspec
 
 from mockserver.errors import ApiError
 from mockserver.wire.strict_json import parse_json
@@ -21,8 +22,7 @@ MOST_BYTES = 32_000_000
 MASK = "***"
 
 
-@dataclass(slots=True, kw_only=True)
-class Asked:
+class Asked(msgspec.Struct, kw_only=True):
     """One request, filled in as it goes its way; ``status`` is None until there is one."""
 
     number: int
@@ -30,9 +30,9 @@ class Asked:
     scope: str
     method: str
     path: str
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = {}
     model: str | None = None
-    raw_body: bytes = field(default=b"", repr=False)
+    raw_body: bytes = b""
     status: int | None = None
     retry_after: float | None = None
     rule: str | None = None
@@ -44,6 +44,10 @@ class Asked:
     """the texts that a client may have made of such an answer, as far as it came"""
     pause: float = 0.0
     """seconds for which such an answer stood still at most"""
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "raw_body")
+        return f"Asked({', '.join(shown)})"
 
     @property
     def body(self) -> Any:

@@ -38,6 +38,10 @@ def _blank() -> Record:
     return {"edition": "", "calls": {}, "waiting": [], "counts": {}}
 
 
+NOTHING = _blank()
+"""The record of a scope in which nothing was arranged. Only to be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A fault that was armed, and how often it will strike yet (None: always)."""
@@ -75,7 +79,7 @@ class Scopes:
         """
         for text in wanted:
             self._armed(scope, text, text)
-        if not wanted and not self._standing and not (self._records.get(scope) or _blank())["waiting"]:
+        if not wanted and not self._standing and not (self._records.get(scope) or NOTHING)["waiting"]:
             return []
 
         def step(record: Record | None) -> tuple[Record, list[Fault]]:
@@ -123,7 +127,7 @@ class Scopes:
     def waiting(self, scope: str) -> list[Waiting]:
         """The faults that were armed and have not struck to their end."""
         found = []
-        for id, text, times, _, struck in (self._records.get(scope) or _blank())["waiting"]:
+        for id, text, times, _, struck in (self._records.get(scope) or NOTHING)["waiting"]:
             armed = self._armed(scope, id, text, times)
             found.append(Waiting(armed.fault.name, None if armed.times is None else armed.times - struck))
         return found
@@ -145,7 +149,7 @@ class Scopes:
 
     def rules(self, scope: str) -> tuple[Rule, ...]:
         """The rules told in a scope, in the order in which they were told."""
-        return self._rules(scope, (self._records.get(scope) or _blank())["edition"])
+        return self._rules(scope, (self._records.get(scope) or NOTHING)["edition"])
 
     def _rules(self, scope: str, edition: str) -> tuple[Rule, ...]:
         if not edition:
@@ -165,7 +169,7 @@ class Scopes:
         Raises ScriptError.
         """
         while True:
-            before: str = (self._records.get(scope) or _blank())["edition"]
+            before: str = (self._records.get(scope) or NOTHING)["edition"]
             told = self._rules(scope, before)
             added = parse_rules(document, before=told)
             fit(added)
@@ -181,7 +185,7 @@ class Scopes:
 
     def forget_rules(self, scope: str) -> None:
         """Forget the rules told in a scope, and how often they were met."""
-        before = (self._records.get(scope) or _blank())["edition"]
+        before = (self._records.get(scope) or NOTHING)["edition"]
         if before and not self._replace(scope, before, ""):
             self.forget_rules(scope)
 
@@ -219,7 +223,7 @@ class Scopes:
             self._records.clear()
             self._documents.clear()
         else:
-            self._documents.forget((self._records.get(scope) or _blank())["edition"])
+            self._documents.forget((self._records.get(scope) or NOTHING)["edition"])
             self._records.forget(scope)
 
     def _of(self, scope: str) -> _Made:

@@ -65,8 +65,8 @@ class ReplyCache:
         if kept is None:
             return None
         headers, frames = kept
-        named = tuple((name, value) for name, value in headers if not (self._whole and name in OF_A_STREAM))
-        return Reply(200, (*named, MARK), b"".join(frames) if self._whole or len(frames) == 1 else (frame for frame in frames))
+        body = b"".join(frames) if self._whole or len(frames) == 1 else (frame for frame in frames)
+        return Reply(200, tuple(map(tuple, headers)), body)
 
     def keep(self, key: str, reply: Reply) -> Reply:
         """``reply`` as it is to be sent: kept at once when it is whole, at its end when it is a stream."""
@@ -98,8 +98,8 @@ class ReplyCache:
 
     def _put(self, key: str, reply: Reply, frames: list[bytes]) -> None:
         if sum(map(len, frames)) <= LARGEST:
-            kept = [header for header in reply.headers if header[0] not in OF_ONE_RUN]
-            self._replies.put(key, (kept, frames))
+            left_out = OF_ONE_RUN | OF_A_STREAM if self._whole else OF_ONE_RUN
+            self._replies.put(key, ([*(header for header in reply.headers if header[0] not in left_out), MARK], frames))
 
 
 def _fields(message: Request | Parameters | Grammar) -> dict[str, Any]:
