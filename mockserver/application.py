@@ -120,7 +120,7 @@ class Application(Flask):
                 answer = self.dispatch_request()
         except Exception as error:
             answer = self.handle_user_exception(error)
-        return self.process_response(self.make_response(answer))
+        return self.process_response(answer if isinstance(answer, Answer) else self.make_response(answer))
 
     def dispatch_request(self) -> Any:
         asked = current_request()

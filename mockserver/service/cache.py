@@ -66,7 +66,7 @@ class ReplyCache:
             return None
         headers, frames = kept
         body = b"".join(frames) if self._whole or len(frames) == 1 else (frame for frame in frames)
-        return Reply(200, tuple(map(tuple, headers)), body)
+        return Reply(200, headers if isinstance(headers, tuple) else tuple(map(tuple, headers)), body)
 
     def keep(self, key: str, reply: Reply) -> Reply:
         """``reply`` as it is to be sent: kept at once when it is whole, at its end when it is a stream."""
@@ -99,7 +99,7 @@ class ReplyCache:
     def _put(self, key: str, reply: Reply, frames: list[bytes]) -> None:
         if sum(map(len, frames)) <= LARGEST:
             left_out = OF_ONE_RUN | OF_A_STREAM if self._whole else OF_ONE_RUN
-            self._replies.put(key, ([*(header for header in reply.headers if header[0] not in left_out), MARK], frames))
+            self._replies.put(key, ((*(header for header in reply.headers if header[0] not in left_out), MARK), frames))
 
 
 def _fields(message: Request | Parameters | Grammar) -> dict[str, Any]:
