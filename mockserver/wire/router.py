@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mockserver.errors import BadJsonError, ValidationError
-from mockserver.wire.strict_json import DEEPEST, parse_json
+from mockserver.wire.strict_json import is_too_deep, parse_json
 
 DOES_NOT_FIT = "Failed to deserialize the JSON body into the target type: "
 NO_JSON = "Failed to parse the request body as JSON: "
@@ -49,15 +49,19 @@ class Member:
 
 def read_as_router(body: bytes, document: Mapping[str, Any]) -> Any:
     """The value that ``body`` begins with, whatever follows it. Raises BadJsonError, or ValidationError for other types."""
-    text = body.decode(errors="replace")
-    if "\ufffd" not in text and text.count("[") + text.count("{") <= DEEPEST:
-        try:
-            _, end = _DECODER.raw_decode(text, _skip(text, 0))
-        except json.JSONDecodeError as error:
-            raise BadJsonError(tell_syntax(error)) from None
-        body, text = text[:end].encode(errors="surrogatepass"), text[:end]
     try:
-        payload = parse_json(body)
+        text = body.decode()
+    except UnicodeDecodeError:
+        return parse_json(body)  # which says where
+    if is_too_deep(text):
+        return parse_json(body)  # which says so
+    try:
+        _, end = _DECODER.raw_decode(text, _skip(text, 0))
+    except json.JSONDecodeError as error:
+        raise BadJsonError(tell_syntax(error)) from None
+    text = text[:end]
+    try:
+        payload = parse_json(text.encode())
     except ValidationError as error:  # a key written twice, or a number that nothing holds
         doubled = misfit(text, document)
         if doubled is not None:

@@ -32,7 +32,7 @@ def parse_json(body: bytes) -> Any:
         raise BadJsonError(f"{_FAILED}it is not UTF-8: byte 0x{body[error.start]:02x} at position {error.start}") from None
     if text.startswith("\ufeff"):
         raise BadJsonError(f"{_FAILED}it begins with a byte order mark, which JSON must not have (RFC 8259, section 8.1)")
-    if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
+    if is_too_deep(text):
         raise BadJsonError(f"{_FAILED}it is nested more than {DEEPEST} deep")
     try:
         value = _decode(text, _DECODER)
@@ -189,6 +189,11 @@ def _find(value: Any, wanted: Callable[[Any], bool], path: Path = ()) -> Path | 
         if found is not None:
             return found
     return None
+
+
+def is_too_deep(text: str) -> bool:
+    """Whether arrays and objects stand in one another more than DEEPEST deep; of what is no JSON, it may be said too soon."""
+    return text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST
 
 
 def _depth(text: str) -> int:

@@ -102,9 +102,19 @@ def test_what_no_reader_takes_is_refused_in_text(body: bytes) -> None:
     assert error.plain
 
 
+@pytest.mark.parametrize("prompt", ["[{" * 100, "\ufffd"])
+def test_what_is_no_json_is_told_so_whatever_stands_before_it(prompt: str) -> None:
+    """A key that is written twice is not all that is wrong with these, and was once mistaken for it."""
+    error = refused(f'{{"inputs": "{prompt}", "seed": 1, "seed": 2, no json}}'.encode())
+
+    assert isinstance(error, BadJsonError)
+    assert error.plain.startswith(f"{PARSES}key must be a string at line 1 column ")
+
+
+@pytest.mark.parametrize("prompt", ["x", "[{" * 100, "\ufffd"])
 @pytest.mark.parametrize("tail", [b"", b" and more", b"}", b"\n"])
-def test_what_stands_behind_the_body_is_not_looked_at(tail: bytes) -> None:
-    assert read_as_router(b' {"inputs": "x"}' + tail, DOCUMENT) == {"inputs": "x"}
+def test_what_stands_behind_the_body_is_not_looked_at(prompt: str, tail: bytes) -> None:
+    assert read_as_router(f' {{"inputs": "{prompt}"}}'.encode() + tail, DOCUMENT) == {"inputs": prompt}
 
 
 def test_unknown_keys_are_not_looked_at() -> None:
