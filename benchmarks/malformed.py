@@ -21,6 +21,7 @@ from typing import Any
 
 from benchmarks import report
 from benchmarks.servers import MODEL_PATH, OURS, Kind, Server, go_first, running
+from spec import DIALECTS
 
 PATHS = (MODEL_PATH, "/", "/generate", "/generate_stream", "/tokenize", "/models/x", "/_mock/scripts", "/_mock/faults", "/v1/x")
 VALID: dict[str, Any] = {
@@ -58,27 +59,30 @@ class Sent:
 
 def main() -> None:
     options = report.parser("malformed", __doc__ or "")
-    options.add_argument("--count", type=int, default=100_000, help="how many requests")
+    options.add_argument("--count", type=int, default=100_000, help="how many requests to each dialect")
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
-    kind = Kind(name="textgen-mock", version="", command=[*OURS, "{port}"], body=json.dumps(VALID).encode())
-    seen: Counter[tuple[str, str]] = Counter()
     go_first()
-    with running(kind) as server:
-        began, processes = time.monotonic(), server.processes()
-        send_all(server, requests(given.count, given.seed), seen)
-        seconds = time.monotonic() - began
-        crashed = server.processes() != processes or server.ask().status_code != 200
-    failed = sum(count for (_, status), count in seen.items() if status.startswith("5"))
-    statuses = sorted({status for _, status in seen})
-    rows = [[name, *(f"{seen[name, status]:,}" for status in statuses)] for name in MAKERS]
+    seen: dict[str, Counter[tuple[str, str]]] = {}
+    crashes, began = 0, time.monotonic()
+    for dialect in DIALECTS:
+        command = [*OURS, "{port}", "--dialect", dialect]
+        kind = Kind(name=f"textgen-mock --dialect {dialect}", version="", command=command, body=json.dumps(VALID).encode())
+        seen[dialect] = Counter()
+        with running(kind) as server:
+            processes = server.processes()
+            send_all(server, requests(given.count, given.seed), seen[dialect])
+            crashes += server.processes() != processes or server.ask().status_code != 200
+    statuses = sorted({status for found in seen.values() for _, status in found})
+    failed = sum(found[name, status] for found in seen.values() for name, status in found if status.startswith("5"))
+    rows = [[dialect, name, *(f"{seen[dialect][name, status]:,}" for status in statuses)] for dialect in DIALECTS for name in MAKERS]
     sentences = [
-        f"{given.count:,} requests from seed {given.seed} in {seconds:.0f} s, one client. `closed`: the connection was ended without a "
-        "reply, which is what HTTP asks for where the request cannot be made out.",
-        f"Replies of 5xx: {failed}. Crashes: {int(crashed)}. Repeat with `python -m benchmarks malformed`.",
+        f"{given.count:,} requests from seed {given.seed} to each dialect, {time.monotonic() - began:.0f} s in all, one client. `closed`: "
+        "the connection was ended without a reply, which is what HTTP asks for where the request cannot be made out.",
+        f"Replies of 5xx: {failed}. Crashes: {crashes}. Repeat with `python -m benchmarks malformed`.",
     ]
-    report.write(given.out, "Malformed requests", sentences, report.table(["kind", *statuses], rows))
-    if failed or crashed:
+    report.write(given.out, "Malformed requests", sentences, report.table(["dialect", "kind", *statuses], rows))
+    if failed or crashes:
         sys.exit(1)
 
 
