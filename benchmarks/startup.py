@@ -26,7 +26,7 @@ def main() -> None:
     read_anew()
     for kind in (*ours, *others):
         with running(kind):
-            """Once without a watch: what it needs is read from the disk."""
+            pass  # once without a watch: what it needs is read from the disk
     seen: dict[str, list[tuple[float, float, list[float], float]]] = defaultdict(list)
     for _ in range(options.rounds):
         for kind in (*ours, *others):

@@ -114,7 +114,7 @@ class _Body(Wait):
         return self._timed(self._source.readline, *size)
 
     def _timed(self, read: Callable[..., bytes], *size: int) -> bytes:
-        wait = self
+        wait = self  # by this name cut_requests finds who waits
         self._patience.begin(wait, self._began)
         self._began = wait.since
         try:

@@ -64,7 +64,7 @@ class ReplyCache:
         kept = self._replies.get(key)
         if kept is None:
             return None
-        headers, frames = kept
+        headers, frames = kept  # tuples as they were put, but lists where Redis gives them back
         body = b"".join(frames) if self._whole or len(frames) == 1 else (frame for frame in frames)
         return Reply(200, headers if isinstance(headers, tuple) else tuple(map(tuple, headers)), body)
 
