@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from benchmarks import peers, report, wrk
-from benchmarks.servers import OURS, Kind, read_anew, running
+from benchmarks.servers import OURS, Kind, running
 
 
 def main() -> None:
@@ -21,7 +21,6 @@ def main() -> None:
         (peers.mockoon(plain, "{}"), plain),
         (peers.llmock(), peers.chat(peers.WORDS, stream=True)),
     ]
-    read_anew()
     rows = []
     for kind, streamed in kinds:
         with running(kind) as server:

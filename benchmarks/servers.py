@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -91,23 +90,6 @@ def go_first(pid: int | str = "self") -> None:
     """
     with suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text("-20", encoding="ascii")
-
-
-def read_anew() -> None:
-    """Have installed libraries read from the disk again when they are next opened, as after a start of the machine.
-
-    What was just installed still lies in the page cache in large pieces, and whoever touches a page of one is charged with all of it:
-    up to 20 MB for the same server, which come and go with the day of the installation. Needs no right; where there is no such call,
-    nothing is done.
-    """
-    if not hasattr(os, "posix_fadvise"):
-        return
-    for folder in (Path(sysconfig.get_path("platlib")), cache_folder()):
-        for library in folder.rglob("*.so*"):
-            if library.is_file():
-                with library.open("rb") as file:
-                    os.fsync(file.fileno())  # only what is written already can be let go
-                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def free_port() -> int:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from statistics import median
 
 from benchmarks import peers, report, wrk
-from benchmarks.servers import OURS, Kind, go_first, read_anew, running
+from benchmarks.servers import OURS, Kind, go_first, running
 
 HEAD = ["server", "first answer s", "slowest", "CPU s", "resident MB, each process", "together", "shared counted once"]
 
@@ -23,7 +23,6 @@ def main() -> None:
         Kind(name="textgen-mock --server gevent", version="", command=[*OURS, "{port}", "--server", "gevent"], body=body),
     ]
     go_first()
-    read_anew()
     for kind in (*ours, *others):
         with running(kind):
             pass  # once without a watch: what it needs is read from the disk
@@ -35,8 +34,9 @@ def main() -> None:
                 seen[kind.name].append((server.first_answer, server.cpu_seconds(), each, server.proportional_mb()))
     sentences = [
         f"Peers: {peers.names_and_versions(others)}. Medians of {options.rounds} starts, taken in turns, on one core.",
-        "A server of ours is a worker and a parent that watches it; what they share is counted in both, but for the last column.",
-        "Just installed libraries would count for more: they were let go from the page cache first, as after a start of the machine.",
+        "With gevent a server is a worker and a parent that watches it; what they share is counted in both, but for the last column.",
+        "Libraries that were just installed count for up to 20 MB more than after a start of the machine: they lie in larger pieces in the "
+        "page cache, and who touches a page of one is charged with all of it.",
         "Repeat with `python -m benchmarks startup`.",
     ]
     rows = []

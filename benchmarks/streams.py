@@ -16,7 +16,7 @@ from statistics import median
 
 from benchmarks import report
 from benchmarks.open_streams import Seen, hold, let_end
-from benchmarks.servers import OURS, Kind, read_anew, running
+from benchmarks.servers import OURS, Kind, running
 
 SERVERS = ("granian", "gevent")
 
@@ -64,7 +64,6 @@ def main() -> None:
     given = options.parse_args()
     works = [work for work in WORKS if given.only in (None, f"{work.streams}x{work.itl}")]
     results: dict[tuple[Work, str], list[Result]] = defaultdict(list)
-    read_anew()
     for _ in range(given.rounds):
         for work in works:
             for name in work.servers:

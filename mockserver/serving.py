@@ -1,6 +1,6 @@
 """The app on a port: granian, or gunicorn with gevent, in front of it; one line on standard output once it answers; a graceful end.
 
-Both keep one process per worker and a parent that watches them; this is the parent's part, and the little that a worker adds.
+One worker of granian's is this process; several, and gevent's, have one each and a parent that watches them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mockserver.config import Config, ConfigError
-from mockserver.ending import Flag, end_surely
+from mockserver.ending import GRACE, ONE_PRESS, Flag, end_now, end_surely
 from mockserver.patience import Patience, cut_requests, shut_down_connections
 
 if TYPE_CHECKING:
@@ -31,12 +31,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger("mockserver")
-
-GRACE = 30
-"""Seconds that open streams are given to end after SIGTERM or SIGINT."""
-
-ONE_PRESS = 1.0
-"""Seconds within which a second SIGINT is the first once more."""
 
 ARENAS = 2
 """Heaps that the C library keeps among all threads of a worker, and not eight for each core: half the memory under load."""
@@ -84,20 +78,31 @@ def _serve_by_granian(config: Config, address: str, port: int, load: Callable[[]
         from granian.http import HTTP1Settings
         from granian.log import LogLevels
 
-    def load_anew() -> WorkerApp:
-        for sign in (signal.SIGTERM, signal.SIGINT):  # until granian sets its own, the parent's handlers would swallow them
-            signal.signal(sign, signal.SIG_DFL)
+    def load_here() -> WorkerApp:
+        apps: list[WorkerApp] = []
+        if hasattr(signal, "pthread_sigmask"):
+            end_surely(lambda: any(app.open for app in apps))
+        apps.append(load())
+        return apps[0]
+
+    def load_apart() -> WorkerApp:
         if hasattr(os, "setpgid"):
-            os.setpgid(0, 0)  # Ctrl-C is for the parent, who then tells us: granian stalls when it is told twice
+            os.setpgid(0, 0)  # Ctrl-C is for the parent, who then tells us
+        app = load_here()
         parent = multiprocessing.parent_process()
         if parent is not None:
             threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-        app = load()
-        if hasattr(signal, "setitimer"):
-            end_surely(lambda: bool(app.open))
         return app
 
-    class Server(Granian):  # type: ignore[misc, valid-type]  # a variable of granian's, another class on other systems
+    class Alone(Granian):  # type: ignore[misc, valid-type]  # a variable of granian's, another class on other systems
+        """One worker needs no parent: it runs in this process, and takes 30 MB less."""
+
+        def _serve(self, *told: Any) -> None:
+            self._init_shared_socket()
+            self._spawn_worker(0, *told).inner.run()
+            end_now()
+
+    class Watched(Granian):  # type: ignore[misc, valid-type]
         told_at = math.inf
 
         def signal_handler_interrupt(self, *told: Any, **more: Any) -> None:
@@ -108,7 +113,8 @@ def _serve_by_granian(config: Config, address: str, port: int, load: Callable[[]
             self.told_at = min(self.told_at, time.monotonic())
             super().signal_handler_interrupt(*told, **more)
 
-    server = Server(
+    alone = config.workers == 1
+    server = (Alone if alone else Watched)(
         "mockserver",
         address=address,
         port=port,
@@ -122,11 +128,11 @@ def _serve_by_granian(config: Config, address: str, port: int, load: Callable[[]
         log_dictconfig=LOGGING,
         backlog=max(1024, config.max_concurrent_requests),
         http=HTTPModes.http1,  # without ears for HTTP/2, which no client here speaks, a connection takes a fifth less memory
-        workers_kill_timeout=GRACE,
+        workers_kill_timeout=int(GRACE),
     )
     server.main_loop_interrupt = Flag()
     try:
-        server.serve(target_loader=load_anew, wrap_loader=False)
+        server.serve(target_loader=load_here if alone else load_apart, wrap_loader=False)
     except SystemExit:
         # granian's parent may see a worker end before it has seen the signal that both got: that is no failure
         if not server.interrupt_signal:
@@ -141,7 +147,7 @@ def _serve_by_gevent(config: Config, address: str, port: int, load: Callable[[],
         bind=f"[{address}]:{port}" if ":" in address else f"{address}:{port}",
         workers=config.workers,
         connections=config.max_concurrent_requests,
-        grace=GRACE,
+        grace=int(GRACE),
         log=LOGGING,
     )
 

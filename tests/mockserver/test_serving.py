@@ -185,7 +185,7 @@ def test_a_signal_right_after_the_line_ends_every_worker(how: str, kind: str) ->
 @SERVERS
 def test_workers_end_with_a_parent_that_was_killed(kind: str) -> None:
     needs(kind)
-    with running("--server", kind) as server:
+    with running("--server", kind, "--workers", "2") as server:
         server.process.kill()
         server.process.wait(timeout=20)
         deadline = time.monotonic() + 10
@@ -223,9 +223,8 @@ def test_a_fault_resets_the_connection_and_the_server_lives_on(kind: str) -> Non
     with running("--fault", "connection-reset", "--server", kind) as served:
         with closing(served.connect()) as connection:
             connection.request("POST", MODEL, json.dumps(LONG), HEADERS)
-            response = connection.getresponse()
-            with pytest.raises(ConnectionResetError):
-                response.read()
+            with pytest.raises(ConnectionResetError):  # where the machine is busy, before the head has been read
+                connection.getresponse().read()
         with closing(served.connect()) as connection:
             connection.request("GET", "/health")
             assert 200 == connection.getresponse().status

@@ -160,16 +160,22 @@ def test_a_killed_worker_cuts_its_streams_and_no_others(server: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-@pytest.mark.parametrize("server", SERVERS)
-def test_a_worker_that_is_told_again_and_again_to_end_lets_its_streams_end(server: str) -> None:
-    """A service manager tells every process, and the parent tells its worker besides."""
-    with serving("--server", server, "--itl", "100") as (process, port):
-        (worker,) = workers_of(process)
+def test_one_worker_of_granian_is_the_process_that_was_started() -> None:
+    with serving() as (process, port):
+        assert (200, set()) == (ask(port), workers_of(process))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize(("server", "workers"), [("granian", "1"), ("granian", "2"), pytest.param("gevent", "1", marks=GEVENT.marks)])
+def test_who_is_told_again_and_again_to_end_lets_streams_end(server: str, workers: str) -> None:
+    """A service manager tells every process, and the parent tells its workers besides."""
+    with serving("--server", server, "--workers", workers, "--itl", "100") as (process, port):
+        pids = (*workers_of(process), process.pid)
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
             connection.request("POST", "/", LONG.replace("4000", "15"), {"content-type": "application/json"})
             with closing(connection.getresponse()) as response:
                 assert response.readline().startswith(b"data: ")
-                for told in (worker, process.pid, worker, worker):
+                for told in (*pids, pids[0], pids[0]):
                     with suppress(ProcessLookupError):
                         os.kill(told, signal.SIGTERM)
                     time.sleep(0.1)
