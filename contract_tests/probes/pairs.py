@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import chain, count
+from itertools import chain, cycle
 from typing import Any
 
 from contract_tests import strategies
@@ -52,11 +52,12 @@ def send_pairs(run: Run) -> None:
         if not run.lacks("do_sample", "seed"):
             seeds = (choose.randrange(1, 2 ** (6 if stream else 63)) for _ in range(1 + MOST_PAIRS))
             seeded = [{**_long(run), "do_sample": True, "seed": seed} for seed in seeds]
-            zero = {"inputs": tale, "parameters": {**_long(run), "do_sample": True, "seed": 0}}
-            zeros = (run.ask(zero, about=REPEATS, headers=NEW_QUERY) for _ in count())
+            zero = {"parameters": {**_long(run), "do_sample": True, "seed": 0}}
+            each_twice = (inputs for inputs in cycle(strategies.PROMPTS) for _ in range(2))  # what follows one may be nearly certain
+            zeros = (run.ask({"inputs": inputs, **zero}, about=REPEATS, headers=NEW_QUERY) for inputs in each_twice)
             if stream and run.profile.prompts > 1 and (first := next(zeros)).generated:  # else it takes no such seed
                 draws = chain([first], zeros)
-                run.relate_draws("repeat-seeded", zip(draws, draws, strict=False))
+                run.relate_draws("repeat-seeded", zip(draws, draws, strict=False), least=2)
             if run.relate_draws("repeat-seeded", ((ask(each), ask(each)) for each in seeded)):
                 for shown in SHOWN[: 1 if stream else run.profile.prompts]:
                     drawn = ({**each, **run.taken(**shown)} for each in seeded)

@@ -26,7 +26,7 @@ def send_extremes(run: Run) -> None:
         "top_p-small": {"top_p": SMALL},
         "temperature-cold": {"temperature": COLD},
     }
-    for inputs in strategies.PROMPTS:
+    for inputs in strategies.PROMPTS[1:]:  # what follows the first is likely anyway
         bases: dict[int, Observation] = {}
         for relation, warper in list(open_extremes.items()):
             if run.lacks(*warper):
@@ -266,9 +266,9 @@ def send_best_of(run: Run) -> None:
     if not run.lacks("best_of", "do_sample"):
         much = run.taken(decoder_input_details=True, top_n_tokens=2, return_full_text=True)
         free = details if run.profile.prompts == 1 or run.lacks("grammar") else run.taken(details=True) | strategies.ENDING
-        for asked in (details, free, details | much):
-            parameters = {**asked, "best_of": 2, "do_sample": True}
-            run.ask({"inputs": choose.choice(strategies.PROMPTS), "parameters": parameters})
+        open_end, *others = strategies.PROMPTS[1], *choose.sample(strategies.PROMPTS, 2)
+        for asked, inputs in zip((details | run.taken(max_new_tokens=32), free, details | much), (open_end, *others), strict=True):
+            run.ask({"inputs": inputs, "parameters": {**asked, "best_of": 2, "do_sample": True}})
     if not run.lacks("decoder_input_details"):
         for inputs in (strategies.PROMPTS[0], strategies.MANY_SCRIPTS[2])[: run.profile.prompts]:
             told = run.ask({"inputs": inputs, "parameters": {**details, "decoder_input_details": True}})

@@ -199,10 +199,9 @@ def _send_movers(run: Run, flattest: Sequence[Observation], convention: list[Obs
         inputs = _occurring(greedy) + "\n" + greedy.asked.inputs
         bare = _asking(run, inputs, do_sample=False, max_new_tokens=1, decoder_input_details=True)
         moved = [_asking(run, inputs, do_sample=False, max_new_tokens=24, **mover) for mover in movers]
-        if greedy is flattest[0]:
-            for one, other in combinations(range(len(movers)), 2):
-                both = _asking(run, inputs, do_sample=False, max_new_tokens=1, **movers[one], **movers[other])
-                run.evidence.relate("law-movers", (bare, moved[one], moved[other], both))
+        for one, other in combinations(range(len(movers)), 2):
+            both = _asking(run, inputs, do_sample=False, max_new_tokens=1, **movers[one], **movers[other])
+            run.evidence.relate("law-movers", (bare, moved[one], moved[other], both))
         for alone in moved if greedy is flattest[0] else ():
             mild = [
                 _asking(run, inputs, do_sample=False, max_new_tokens=1, **other)

@@ -187,7 +187,7 @@ def test_a_watermark_is_found_more_surely_where_the_prompts_are_told() -> None:
     prompts = ("Once upon a time", "She opened the door", "Hello", "The old man walked", "Dear friend,")
     texts = []
     for prompt in prompts:
-        parameters = {"do_sample": True, "seed": 5, "watermark": True}
+        parameters = {"do_sample": True, "seed": 1, "watermark": True}
         texts.append(client.post("/", json={"inputs": prompt, "parameters": parameters}).get_json()["generated_text"])
 
     def score(*arguments: str) -> float:

@@ -16,7 +16,7 @@ Rules = Mapping[str, tuple[str, ...]]
 
 LIKELY = 1.5  # above 1, the alternatives written first are likelier
 KINDS: tuple[tuple[str, int], ...] = (  # of 100 documents
-    ("prose", 37),
+    ("prose", 34),
     ("statement", 3),
     ("question_answer", 13),
     ("introduction", 4),
@@ -24,6 +24,7 @@ KINDS: tuple[tuple[str, int], ...] = (  # of 100 documents
     ("verse", 1),
     ("code", 7),
     ("json", 5),
+    ("serial", 3),
     ("chat", 3),
     ("german", 4),
     ("french", 3),

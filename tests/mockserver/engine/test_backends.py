@@ -28,7 +28,7 @@ from mockserver.engine.backends import (
 from mockserver.engine.model import Model
 from mockserver.engine.weights import Weights
 
-GOLDEN = "f8cf94f22dadfd2aa015476825f7b3c013ea2c40f50c618d5f07e58b1b4b174c"
+GOLDEN = "7d0e5f0d8ca2df6389dbc1f3c2f2586e6e91a1e5ab7060f1c7cf1006ede295ae"
 DIGEST_PROGRAM = (
     "from mockserver.engine.backends import NumpyBackend, digest\n"
     "from mockserver.engine.weights import Weights\n"
