@@ -131,20 +131,15 @@ def _repeats(greedy: Observation, draw: Observation) -> bool:
 def _shared_path(greedy: Observation, draw: Observation) -> float | None:
     """Logarithm of the chance, at most, of the greedy tokens, as many as the draw has too; None where it is not told.
 
-    A grammar makes likely what was unlikely, and it may act after what is reported. What is allowed has at least the probability
-    that is told of it, so where all that is told is allowed, the chance is at most the reported one divided by that sum.
+    Under a grammar only places count where it acted before what is reported: it makes likely what was unlikely.
     """
     shared = (greedy.tokens or [])[: len(draw.tokens or [])]
+    untold = 0.0
+    if greedy.asked.get("grammar") is not None:
+        shared = [token for token, candidates in zip(shared, greedy.top_tokens or [], strict=False) if _only_letters(candidates)]
+        untold = -math.log(WHOLE)
     logprobs = numbers(token.get("logprob") for token in shared)
-    if logprobs is None or max(logprobs) > ABOVE_ZERO:
-        return None
-    if greedy.asked.get("grammar") is None:
-        return sum(logprobs)
-    path, letters = 0.0, 0
-    for token, logprob, candidates in zip(shared, logprobs, greedy.top_tokens or [], strict=False):
-        path += min(0.0, logprob - _log_allowed(candidates, LETTERS - letters))
-        letters += len(str(token.get("text")))
-    return path
+    return None if logprobs is None or max(logprobs) > ABOVE_ZERO else sum(min(0.0, value + untold) for value in logprobs)
 
 
 @clause("parameters.seed.differs", of="draws")
@@ -200,15 +195,17 @@ def chance_of_repetition(draws: Iterable[Observation]) -> float | None:
     return math.exp(sum(known)) if len(known) == len(paths) else None
 
 
-def _log_allowed(candidates: list[Json], room: int) -> float:
-    """Logarithm of what is told of a place, where ``strategies.ENDING`` allows all of that and ``room`` letters; else minus infinity."""
-    texts = [str(candidate.get("text")) for candidate in candidates]
+def _only_letters(candidates: list[Json]) -> bool:
+    """Whether nothing is told but what a grammar of ``WRITTEN`` allows, and hardly anything is left untold."""
     told = sum(math.exp(value) for value in by_id(candidates).values())
-    return math.log(told) if told and all(set(text) <= WRITTEN and 0 < len(text) <= room for text in texts) else -math.inf
+    return told > WHOLE and all(set(str(one.get("text"))) <= WRITTEN for one in candidates)
 
 
-WRITTEN, LETTERS = set("ABCDE"), 48
-"""What ``strategies.ENDING`` allows, the grammar under which draws without a limit are held against greedy generation."""
+WHOLE = 0.98
+"""Probability above which what is told of a place is said to be nearly all."""
+
+WRITTEN = set("ABCDE")
+"""What the grammar allows under which draws are held against greedy generation."""
 
 
 # ---------------------------------------------------------------- laws

@@ -266,8 +266,8 @@ def send_best_of(run: Run) -> None:
     if not run.lacks("best_of", "do_sample"):
         much = run.taken(decoder_input_details=True, top_n_tokens=2, return_full_text=True)
         free = details if run.profile.prompts == 1 or run.lacks("grammar") else run.taken(details=True) | strategies.ENDING
-        open_end, *others = strategies.PROMPTS[1], *choose.sample(strategies.PROMPTS, 2)
-        for asked, inputs in zip((details | run.taken(max_new_tokens=32), free, details | much), (open_end, *others), strict=True):
+        prompts = (strategies.PROMPTS[1], *choose.sample(strategies.PROMPTS, 2))  # what follows the first of these is open
+        for inputs, asked in zip(prompts, (details | run.taken(max_new_tokens=32), free, details | much), strict=True):
             run.ask({"inputs": inputs, "parameters": {**asked, "best_of": 2, "do_sample": True}})
     if not run.lacks("decoder_input_details"):
         for inputs in (strategies.PROMPTS[0], strategies.MANY_SCRIPTS[2])[: run.profile.prompts]:

@@ -217,14 +217,26 @@ def test_a_host_that_is_not_ours_is_one_sentence(host: str) -> None:
         reserve(host, 0)
 
 
+def read_until_reset(served: Server) -> int:
+    """The status of a stream that a reset ends, 0 where the reset came before it; fails where none comes."""
+    status = 0
+    with closing(served.connect()) as connection:
+        try:
+            connection.request("POST", MODEL, json.dumps(LONG), HEADERS)
+            response = connection.getresponse()
+            status = response.status
+            response.read()
+        except ConnectionResetError:
+            return status
+    raise AssertionError("the stream came to an end")
+
+
 @SERVERS
 def test_a_fault_resets_the_connection_and_the_server_lives_on(kind: str) -> None:
     needs(kind)
     with running("--fault", "connection-reset", "--server", kind) as served:
-        with closing(served.connect()) as connection:
-            connection.request("POST", MODEL, json.dumps(LONG), HEADERS)
-            with pytest.raises(ConnectionResetError):  # where the machine is busy, before the head has been read
-                connection.getresponse().read()
+        read = [read_until_reset(served) for _ in range(5)]
         with closing(served.connect()) as connection:
             connection.request("GET", "/health")
             assert 200 == connection.getresponse().status
+    assert 200 in read  # on a busy machine the reset may overtake a head

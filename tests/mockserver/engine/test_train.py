@@ -26,7 +26,7 @@ def test_a_document_is_always_the_same() -> None:
 
 def test_this_is_the_corpus_the_weights_were_made_of() -> None:
     """A change of the grammar or of its dice is a change of the weights."""
-    texts = (part for document in documents(0, 0, 300) for part in (document.prompt, document.text))
+    texts = (part for each in documents(0, 0, 300) for part in (each.prompt, each.text))
 
     assert sha256("\0".join(texts).encode()).hexdigest() == CORPUS
 
