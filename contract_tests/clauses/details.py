@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
@@ -14,6 +16,7 @@ from contract_tests.clauses.shared import (
     same_draws,
     told_token,
 )
+from contract_tests.exchange import Chunk
 from contract_tests.observation import Group, Observation, same_but_for_known_cuts
 from contract_tests.values import MISSING, is_integer, is_number, objects, shorten
 
@@ -58,7 +61,16 @@ def each_sequence_agrees_with_itself(seen: Observation) -> Outcome:
     others = objects(seen.detail("best_of_sequences"))
     if not seen.generated or not others:
         return NOT_MINE
-    return first(_agreement(seen, other) or _as_complete(seen, other) for other in others)
+    return first(_agreement(seen, other) or _as_complete(seen, other) or _ended(seen, other) for other in others)
+
+
+def _ended(seen: Observation, other: dict[str, Any]) -> Violation | None:
+    """Its `finish_reason`, judged as if the sequence were the reply."""
+    reply = json.dumps({"generated_text": other.get("generated_text"), "details": other}).encode()
+    alone = Observation(replace(seen.exchange, chunks=(Chunk(0.0, reply),)))
+    rules = (length_means_the_limit_was_reached, eos_token_means_the_model_ended, stop_sequence_means_one_was_generated)
+    found = next((outcome for rule in rules if isinstance(outcome := rule(alone), Violation)), None)
+    return found and Violation(f"in each of `best_of_sequences` {found.expected}", found.actual)
 
 
 def _as_complete(seen: Observation, other: dict[str, Any]) -> Violation | None:

@@ -41,13 +41,17 @@ def refusal_has_the_form_of_its_fault(seen: Observation) -> Outcome:
         return NOT_MINE
     if about == "parameters.grammar.value.type":  # what a grammar holds is looked at later
         return NOT_MINE
-    if seen.media_type == "text/plain":
+    if seen.media_type == "text/plain" and not (about.endswith(OUT_OF_BOUNDS) and seen.case.subject in REAL):
         return None if seen.text.strip() else Violation("a sentence in text/plain", seen.brief)
     if not about.endswith(OUT_OF_BOUNDS):
         return Violation("content type text/plain", seen.exchange.header("content-type") or "no content type")
     told = seen.document if isinstance(seen.document, dict) else {}
     good = all(isinstance(told.get(name), str) and told[name] for name in ("error", "error_type"))
-    return None if good else Violation("a JSON object with `error` and `error_type`, or text/plain", seen.brief)
+    return None if good else Violation("a JSON object with `error` and `error_type`", f"{seen.media_type}: {seen.brief}")
+
+
+REAL = ("frequency_penalty", "repetition_penalty", "temperature", "top_p", "typical_p")
+"""Parameters whose type holds every number, so that none is refused for its type; whole numbers below 0 or too large may be."""
 
 
 @clause("errors.in-stream.event")

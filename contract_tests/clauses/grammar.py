@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
+import jiter
 import jsonschema_rs
 import msgspec
 import regex
@@ -29,13 +31,72 @@ def json_grammar_is_kept(seen: Observation) -> Outcome:
         return NOT_MINE
     text, schema = seen.new_text or "", value if isinstance(value, str) else msgspec.json.encode(value).decode()
     if seen.finish_reason in UNFINISHED or seen.asked.stop:
-        if '"object"' in schema and text.strip() and not text.lstrip().startswith("{"):
-            return Violation(f"the beginning of JSON that satisfies {shorten(schema)}", shorten(text))
+        if wrong := _wrong_beginning(text, schema):
+            return Violation(f"the beginning of JSON that satisfies {shorten(schema)}", f"{wrong}: {shorten(text)}")
         return Skip("every generation under a json grammar was cut by its length")
     found = parse(text)
     if found is not MISSING and _schema(schema).is_valid(found):
         return None
     return Violation(f"JSON that satisfies {shorten(schema)}", shorten(text))
+
+
+def _wrong_beginning(text: str, schema: str) -> str:
+    """What in a text that was cut no end can mend; "" where there is nothing, or it cannot be known."""
+    if '"object"' in schema and text.strip() and not text.lstrip().startswith("{"):
+        return "no object"
+    asked = parse(schema)
+    relaxed = _as_far_as_written(asked) if asked is not MISSING and jsonschema_rs.meta.is_valid(asked) else None
+    written = _written(text)
+    if relaxed is None or written is MISSING:
+        return ""
+    return next((shorten(error.message.replace(CUT_HERE, "")) for error in jsonschema_rs.iter_errors(relaxed, written)), "")
+
+
+CUT_HERE = "\ue000"
+"""Ends the name of a member that was cut: of Unicode's private letters, which no schema and no model writes."""
+
+
+def _written(text: str) -> Any:
+    """What is whole in the beginning of JSON, and the name at its end that is not; MISSING where it is no such beginning."""
+    named = _beginning(f'{text}{CUT_HERE}":0,')
+    if f'{CUT_HERE}":0' in msgspec.json.encode(named if named is not MISSING else None).decode():
+        return named
+    return _beginning(text.rstrip("0123456789+-.eE"))  # a number at the end may go on
+
+
+def _beginning(text: str) -> Any:
+    try:
+        return jiter.from_json(text.encode(), partial_mode="on", allow_inf_nan=False)
+    except ValueError:
+        return MISSING
+
+
+SEEN_EARLY = {
+    *("type", "enum", "const", "items", "properties", "additionalProperties", "maxItems"),
+    *("pattern", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+}
+"""Keywords that a beginning violates only where every end does, as no string and no number is read before it is whole."""
+
+SEEN_LATE = {"required", "minItems", "minProperties", "title", "description", "default", "examples", "$schema"}
+"""Keywords that a beginning may violate, or that say nothing."""
+
+
+def _as_far_as_written(schema: Any) -> Any:
+    """``schema`` for the beginning of a value; None where that cannot be judged by what of it is whole."""
+    if isinstance(schema, bool):
+        return schema
+    listed = [*schema.get("enum", ()), schema.get("const")]
+    if not SEEN_EARLY | SEEN_LATE >= schema.keys() or any(isinstance(value, list | dict) for value in listed):
+        return None
+    inner = {name: _as_far_as_written(schema[name]) for name in ("items", "additionalProperties") if name in schema}
+    members = {name: _as_far_as_written(member) for name, member in schema.get("properties", {}).items()}
+    if None in (*inner.values(), *members.values()):
+        return None
+    if schema.get("additionalProperties") is False:
+        members |= {name[:length] + CUT_HERE: True for name in list(members) for length in range(len(name) + 1)}
+    else:
+        inner["patternProperties"] = {f"{CUT_HERE}$": True}
+    return {name: value for name, value in schema.items() if name in SEEN_EARLY} | inner | {"properties": members}
 
 
 @clause("parameters.grammar.regex.matches")

@@ -39,6 +39,11 @@ def same_request_same_text(pair: Group) -> Outcome:
     return same_text(once, again, ("the first request", "of the same request again"))
 
 
+@clause("parameters.seed.greedy", of="seeded-greedy")
+def seed_draws_nothing_by_itself(pair: Group) -> Outcome:
+    return same_pair(pair, ("greedy generation", "with a `seed` and `do_sample` false"))
+
+
 @clause("parameters.seed.repeats", of="repeat-seeded")
 def same_seed_same_draw(group: Group) -> Outcome:
     return same_draws(group, ("the first request", "of the same request again"))

@@ -44,7 +44,7 @@ def stop_ends_the_generation_where_it_occurs(pair: Group) -> Outcome:
         return Skip("one of the two requests was not answered with text")
     whole, texts, stop = without.new_text, _texts(without), stopped.asked.stop
     if not any(member in whole for member in stop):  # a stop sequence that does not occur changes nothing
-        return same_text(without, stopped, ("the request without `stop`", "with one that does not occur"))
+        return same_text(without, stopped, ("the request without `stop`", "with members that are not generated"))
     first = min((place, member) for member in stop if (place := whole.find(member)) >= 0)
     ends = _ends(whole, texts, stop)
     if not ends:

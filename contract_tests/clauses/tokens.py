@@ -76,18 +76,38 @@ def _letters(text: str) -> str:
 
 
 @clause("details.prefill.agrees", of="continued")
-def prefill_has_the_logprobs_of_the_generation(pair: Group) -> Outcome:
-    """A text drawn at `temperature` 1, whose logprobs are raw under either convention; then prompt and text as a prompt."""
+def prefill_is_what_was_generated(pair: Group) -> Outcome:
+    """A text drawn at `temperature` 1, whose logprobs are raw under either convention; then prompt and text as a prompt.
+
+    A server may read its own text as other tokens. Where texts and logprobs are all the same and no id is, the ids are wrong.
+    """
     generated, continued = pair.members
     tokens, prefill = generated.tokens or [], objects(continued.detail("prefill"))
-    logprobs = [(token.get("logprob"), read.get("logprob")) for token, read in zip(tokens, prefill[-len(tokens) :], strict=False)]
-    same = [token.get("id") for token in tokens] == [token.get("id") for token in prefill[-len(tokens) :]]
-    if not pair.all_generated or not tokens or len(prefill) <= len(tokens) or not same:
-        return Skip("the endpoint does not tell the tokens of the prompt, or reads the generated text as other tokens")
+    pairs = list(zip(tokens, prefill[-len(tokens) :], strict=False))
+    if not pair.all_generated or not tokens or len(prefill) <= len(tokens):
+        return Skip("the endpoint does not tell the tokens of the prompt")
+    logprobs = [(token.get("logprob"), read.get("logprob")) for token, read in pairs]
     wrong = [(a, b) for a, b in logprobs if is_number(a) and is_number(b) and abs(a - b) > REPEATED_TOLERANCE + 0.05 * abs(a)]
+    same = [token.get("id") == read.get("id") for token, read in pairs]
+    if not any(same) and not wrong and _plainly_alike(pairs):
+        return Violation(f"the id {tokens[0].get('id')} in `prefill`, as when it was generated", f"{pairs[0][1].get('id')}")
+    if not all(same):
+        return Skip("the endpoint reads the generated text as other tokens")
     if not wrong:
         return None
     return Violation(f"logprob {wrong[0][0]} in `prefill`, as when it was generated", f"{wrong[0][1]}")
+
+
+def _plainly_alike(pairs: list[tuple[Json, Json]]) -> bool:
+    """Whether these tokens have integers for ids and the same texts, enough of them visible ones."""
+    texts = [str(token.get("text", "")) for token, _ in pairs]
+    visible = [text for text in texts if text.strip() and CUT not in text]
+    told = all(is_integer(token.get("id")) and is_integer(read.get("id")) for token, read in pairs)
+    return told and texts == [read.get("text") for _, read in pairs] and len(visible) >= ENOUGH
+
+
+ENOUGH = 3
+"""Visible tokens at which all ids are wrong by mistake, and not because each of them can be written in two ways."""
 
 
 # ---------------------------------------------------------------- tokens

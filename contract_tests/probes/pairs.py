@@ -134,18 +134,22 @@ def _not_literally(text: str) -> list[str]:
 
 
 def _stops(base: Observation) -> list[list[str]]:
-    """Stop lists for a reply: one that ends with a token, one that spans two, one inside a token, several, and one that never occurs."""
+    """Stop lists for a reply: one that ends with a token, one that spans two, one inside a token, several, none that occurs.
+
+    Of the last one member stands in the prompt, where a server may look for it that looks into all of its text.
+    """
     texts = [
         text for token in base.tokens or [] if isinstance(text := token.get("text"), str) and token.get("special") is not True
     ]
     words = [text for text in texts if text.strip() and CUT not in text]  # nobody promises when a cut character shows
     whole = base.new_text or ""
     never = "\u2603 never so \u2603"
+    absent = [never, *[word for word in reversed(base.asked.inputs.split()) if len(word) > 2 and word not in whole][:1]]
     if not whole:
         return []
     if len(words) < 6:
         pieces = [piece for piece in whole[len(whole) // 2 :].split(CUT) if piece]
-        return [[pieces[0][:4]], [never]] if pieces else []
+        return [[pieces[0][:4]], absent] if pieces else []
     long = next((text for text in words[3:] if len(text.strip()) > 2), words[3])
     behind = "".join(texts[texts.index(words[3]) + 1 :][:1]).partition(CUT)[0]
     return [
@@ -153,7 +157,7 @@ def _stops(base: Observation) -> list[list[str]]:
         [words[3] + behind],
         [never, long.strip()[:2]],
         [_late(words), never],
-        [never],
+        absent,
     ]
 
 

@@ -15,7 +15,7 @@ from contract_tests.probes.run import NEW_QUERY, Run, probe
 from contract_tests.values import numbers
 
 
-@probe("extremes", "sampling parameters at their ends")
+@probe("extremes", "sampling parameters at their ends, and a seed alone")
 def send_extremes(run: Run) -> None:
     """Each extreme on one prompt after the other until its clause could judge a text that is not likely anyway."""
     if run.lacks("do_sample"):
@@ -26,6 +26,8 @@ def send_extremes(run: Run) -> None:
         "top_p-small": {"top_p": SMALL},
         "temperature-cold": {"temperature": COLD},
     }
+    if run.profile.prompts > 1:
+        open_extremes["seeded-greedy"] = {"do_sample": False, "seed": choose.randrange(1, 2**31)}
     for inputs in strategies.PROMPTS[1:]:  # what follows the first is likely anyway
         bases: dict[int, Observation] = {}
         for relation, warper in list(open_extremes.items()):
@@ -37,8 +39,9 @@ def send_extremes(run: Run) -> None:
             greedy = {**limit, **run.taken(details=True, top_n_tokens=5, do_sample=False)}
             base = bases[count] = bases.get(count) or run.ask({"inputs": inputs, "parameters": greedy})
             # as little as can be asked: what holds beside much else is shown elsewhere (together)
-            drawn = {**limit, "do_sample": True, **run.taken(seed=choose.randrange(1, 2**63)), **warper}
-            judged = run.compare(relation, base, run.ask({"inputs": inputs, "parameters": drawn}))
+            drawn = {**limit, "do_sample": True, **run.taken(seed=choose.randrange(1, 2**63))}
+            beside = greedy if "do_sample" in warper else drawn
+            judged = run.compare(relation, base, run.ask({"inputs": inputs, "parameters": {**beside, **warper}}))
             if judged and (base.path is None or base.path < UNLIKELY):
                 del open_extremes[relation]
         if not open_extremes:

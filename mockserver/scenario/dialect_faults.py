@@ -133,6 +133,12 @@ def _refused_in_json(answer: Reply) -> Reply:
     return replace(with_content_type(answer, "application/json"), body=body)
 
 
+def _refused_in_text(answer: Reply) -> Reply:
+    if not isinstance(answer.body, bytes) or answer.status != 422 or not answer.body.startswith(b"{"):
+        return answer
+    return replace(with_content_type(answer, "text/plain"), body=json.loads(answer.body)["error"].encode())
+
+
 def _bare_event(events: Iterator[bytes]) -> Iterator[bytes]:
     for frame in events:
         told = json.loads(frame.removeprefix(b"data:")) if frame.startswith(b"data:") else {}
@@ -207,6 +213,7 @@ DIALECT_FAULTS: tuple[Fault, ...] = (
     fault("request-id-untold", "headers.request-id", "Leaves `x-request-id` out.", _without_header("x-request-id")),
     fault("reply-listed-twice", "reply.list", "Answers a list that holds the object twice.", Hooks(on_answer=_listed_twice)),
     fault("refusals-in-json", "errors.two-forms", "Refuses wrong types in JSON too.", Hooks(on_answer=_refused_in_json)),
+    fault("refusals-in-text", "errors.two-forms", "Refuses values out of bounds in text/plain too.", refusals(_refused_in_text)),
     fault(
         "validation-400",
         "errors.validation-status",

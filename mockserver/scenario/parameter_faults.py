@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
-from mockserver.messages import Finished, FinishReason, Prefill, Request
-from mockserver.scenario.alter import Json, at_most, fault, ignored, parameters, payload
+from mockserver.messages import Finished, FinishReason, Prefill, Request, Step
+from mockserver.scenario.alter import Json, at_most, fault, ignored, parameters, payload, payload_parameters
 from mockserver.scenario.seams import Events, Fault, Hooks
 
 
@@ -29,15 +29,40 @@ def _stop_at_token_ends() -> Hooks:
                 continue
             text += "" if event.token.special else event.token.text
             if any(text.endswith(member) for member in request.parameters.stop):
-                last = deque(events, maxlen=1)[0]
-                assert not isinstance(last, Prefill)
-                assert last.finished is not None
-                seed = last.finished.seed
-                yield replace(event, finished=Finished(FinishReason.STOP_SEQUENCE, text, event.index, seed))
+                yield _stopped(event, events, text)
                 return
             yield event
 
     return Hooks(on_request=ignored("stop").on_request, on_steps=on_steps)
+
+
+def _stopped(here: Step, rest: Events, text: str) -> Step:
+    """The step as the last of a text that a stop sequence ended."""
+    last = deque(rest, maxlen=1)[0]
+    assert not isinstance(last, Prefill)
+    assert last.finished is not None
+    return replace(here, finished=Finished(FinishReason.STOP_SEQUENCE, text, here.index, last.finished.seed))
+
+
+def _stop_in_prompt() -> Hooks:
+    """The text that is looked through for stop sequences begins with the prompt."""
+
+    def on_steps(events: Events, request: Request) -> Events:
+        stands = any(member in request.inputs for member in request.parameters.stop)
+        for event in events:
+            if stands and isinstance(event, Step) and event.finished is None:
+                yield _stopped(event, events, event.token.text)
+                return
+            yield event
+
+    return Hooks(on_steps=on_steps)
+
+
+def _any_object(given: Json) -> Json:
+    grammar = given.get("grammar")
+    if isinstance(grammar, dict) and grammar.get("type") == "json" and isinstance(grammar.get("value"), dict):
+        return {**given, "grammar": {**grammar, "value": {"type": "object"}}}
+    return given
 
 
 def _end_dropped(request: Request) -> Request:
@@ -102,6 +127,12 @@ PARAMETER_FAULTS: tuple[Fault, ...] = (
         _grammar_dropped("json"),
     ),
     fault(
+        "grammar-json-any-object",
+        "parameters.grammar.json.matches",
+        "Takes any JSON object for what a json `grammar` asks for.",
+        payload_parameters(_any_object),
+    ),
+    fault(
         "grammar-regex-ignored",
         "parameters.grammar.regex.matches",
         "Takes no notice of a regex `grammar`.",
@@ -145,6 +176,12 @@ PARAMETER_FAULTS: tuple[Fault, ...] = (
         "parameters.stop.stops",
         "Takes no notice of `stop` where no `max_new_tokens` is given.",
         parameters(lambda request: {"stop": ()} if request.parameters.max_new_tokens is None else {}),
+    ),
+    fault(
+        "stop-in-prompt",
+        "parameters.stop.stops",
+        "Ends the text at once where the prompt holds a stop sequence.",
+        _stop_in_prompt(),
     ),
     fault("stop-ignored", "parameters.stop.stops", "Takes no notice of `stop`.", ignored("stop")),
     fault("top-n-tokens-ignored", "parameters.top_n_tokens.given", "Takes no notice of `top_n_tokens`.", ignored("top_n_tokens")),

@@ -132,6 +132,12 @@ REPLY_FAULTS: tuple[Fault, ...] = (
         _sequences(lambda other: {**other, "generated_text": other["generated_text"][:-1]}),
     ),
     fault(
+        "best-of-reasons-swapped",
+        "details.best_of_sequences.agrees",
+        "Reports eos_token for length in `best_of_sequences`, and length for all else.",
+        _sequences(lambda other: {**other, "finish_reason": "eos_token" if other["finish_reason"] == "length" else "length"}),
+    ),
+    fault(
         "best-of-sequence-incomplete",
         "details.best_of_sequences.type",
         "Leaves `generated_text` out of `best_of_sequences`.",

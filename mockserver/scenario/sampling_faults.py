@@ -127,6 +127,12 @@ SAMPLING_FAULTS: tuple[Fault, ...] = (
     ),
     fault("seed-ignored", "parameters.seed.repeats", "Draws by another seed each time, and reports the one sent.", _any_seed),
     fault(
+        "seed-samples",
+        "parameters.seed.greedy",
+        "Draws tokens whenever a `seed` is sent.",
+        parameters(lambda request: {} if request.parameters.seed is None else {"do_sample": True}),
+    ),
+    fault(
         "seed-zero-ignored",
         "parameters.seed.repeats",
         "Takes seed 0 for none, and reports it.",

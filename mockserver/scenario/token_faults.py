@@ -56,6 +56,12 @@ TOKEN_FAULTS: tuple[Fault, ...] = (
         plain_details(_shifted_prefill),
     ),
     fault(
+        "prefill-ids-plus-one",
+        "details.prefill.agrees",
+        "Counts the ids of `prefill` from 1.",
+        _prefill(lambda token: {**token, "id": token["id"] + 1}),
+    ),
+    fault(
         "prefill-text-missing",
         "details.prefill.type",
         "Leaves `text` out of `prefill`.",

@@ -165,6 +165,9 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "grammar-value-missing-accepted": lambda d: d.status(payload("grammar", {"type": "json"})) == 200,
     "grammar-value-unchecked": lambda d: d.status(payload("grammar", {"type": "regex", "value": {}})) == 200,
     "grammar-json-ignored": lambda d: d.same({"grammar": {"type": "json", "value": {"type": "null"}}}, {}),
+    "grammar-json-any-object": lambda d: d.same(
+        {"grammar": {"type": "json", "value": {"type": "null"}}}, {"grammar": {"type": "json", "value": {"type": "object"}}}
+    ),
     "grammar-regex-ignored": lambda d: d.same({"grammar": {"type": "regex", "value": "a+"}}, {}),
     "max-new-tokens-at-most-100": lambda d: len(d.details(max_new_tokens=140, grammar=ENDLESS)["tokens"]) == 100,
     "max-new-tokens-plus-one": lambda d: len(d.details(max_new_tokens=2)["tokens"]) == 3,
@@ -176,6 +179,9 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "return-full-text-always": lambda d: d.reply()["generated_text"].startswith(PROMPT),
     "seed-ignored": lambda d: (
         d.details(**DRAWN)["tokens"] != d.details(**DRAWN)["tokens"] and d.details(**DRAWN)["seed"] == DRAWN["seed"]
+    ),
+    "seed-samples": lambda d: (
+        d.details(seed=5)["tokens"] == d.right_details(do_sample=True, seed=5)["tokens"] and d.details() == d.right_details()
     ),
     "seed-zero-ignored": lambda d: (
         d.details(**{**DRAWN, "seed": 0})["tokens"] != d.details(**{**DRAWN, "seed": 0})["tokens"]
@@ -192,6 +198,11 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "seed-constant": lambda d: d.same(DRAWN, {**DRAWN, "seed": 6}) and d.details(**{**DRAWN, "seed": 6})["seed"] == 6,
     "stop-not-without-limit": lambda d: (
         d.reply(details=True, stop=d.stopping()["stop"]) == d.right(details=True)
+        and d.details(**d.stopping()) == d.right_details(**d.stopping())
+    ),
+    "stop-in-prompt": lambda d: (
+        d.details(stop=[PROMPT[-4:]])["finish_reason"] == "stop_sequence"
+        and len(d.details(stop=[PROMPT[-4:]])["tokens"]) == 1
         and d.details(**d.stopping()) == d.right_details(**d.stopping())
     ),
     "stop-ignored": lambda d: d.details(**d.stopping()) == d.right_details(),
@@ -244,6 +255,9 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "best-of-text-cut": lambda d: [
         other["generated_text"] for other in d.details(best_of=2, do_sample=True)["best_of_sequences"]
     ] == [other["generated_text"][:-1] for other in d.right_details(best_of=2, do_sample=True)["best_of_sequences"]],
+    "best-of-reasons-swapped": lambda d: (
+        d.details(best_of=2, do_sample=True)["best_of_sequences"][0]["finish_reason"] == "eos_token"
+    ),
     "best-of-sequence-incomplete": lambda d: (
         "generated_text" not in d.details(best_of=2, do_sample=True)["best_of_sequences"][0]
     ),
@@ -261,6 +275,10 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
     "prefill-logprobs-shifted": lambda d: (
         [token["logprob"] for token in d.details(decoder_input_details=True)["prefill"]][1:]
         == [token["logprob"] for token in d.right_details(decoder_input_details=True)["prefill"]][:-1]
+    ),
+    "prefill-ids-plus-one": lambda d: (
+        [token["id"] - 1 for token in d.details(decoder_input_details=True)["prefill"]]
+        == [token["id"] for token in d.right_details(decoder_input_details=True)["prefill"]]
     ),
     "prefill-text-missing": lambda d: [*d.details(decoder_input_details=True)["prefill"][0]] == ["id", "logprob"],
     "prefill-logprob-positive": lambda d: d.details(decoder_input_details=True)["prefill"][1]["logprob"] > 0,
