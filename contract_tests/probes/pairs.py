@@ -122,15 +122,13 @@ COMPANY: tuple[dict[str, Any], ...] = (
 def _not_literally(text: str) -> list[str]:
     """Stop sequences that ``text`` does not hold, but would if case did not count, spaces were dropped, or they were expressions."""
     words = [word for word in text.split() if len(word) > 1 and word.isalpha()]
-    candidates = [
-        *(f" {word[1:]}" for word in words),
-        *(word.swapcase() for word in words),
-        *(f"{word[0]}.*" for word in words),
-        *(f"{word[0]}.{word[2:]}" for word in words if len(word) > 2),
-    ]
-    absent = [candidate for candidate in candidates if candidate not in text]
-    kinds = (lambda one: one.startswith(" "), str.isalpha, lambda one: one.endswith(".*"), lambda one: one[1:2] == "." and one[2] != "*")
-    return [found[0] for kind in kinds if (found := [one for one in absent if kind(one)])]
+    kinds = (
+        [f" {word[1:]}" for word in words],
+        [f"{word}\n" for word in words],
+        [word.swapcase() for word in words],
+        [f"{word[0]}.{word[2:]}" for word in words if len(word) > 2],
+    )
+    return [absent[0] for kind in kinds if (absent := [one for one in kind if one not in text])]
 
 
 def _stops(base: Observation) -> list[list[str]]:
