@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ class Seen:
     """What was seen of all streams while the window was open."""
 
     seconds: float = 0.0
+    stream_seconds: float = 0.0
+    """Of all streams together, as a text may end by itself."""
     held: int = 0
     ended: int = 0
     failed: int = 0
@@ -44,6 +47,7 @@ class _Stream(asyncio.Protocol):
         self._last = 0.0
         self.live = False
         self._done = False
+        self.ended = math.inf
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -66,7 +70,7 @@ class _Stream(asyncio.Protocol):
         if count:
             self._last = now
         if data.endswith(b"0\r\n\r\n"):
-            self.live, self._done = False, True
+            self.live, self._done, self.ended = False, True, now
             seen.ended += 1
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 (the base class's)
@@ -103,10 +107,11 @@ async def _hold(port: int, path: str, bodies: list[bytes], window: float, at_eac
     streams = await _open(port, path, bodies, seen, lambda: watching)
     await asyncio.sleep(1.0)
     at_each_end()
-    watching = True
+    opened, watching = asyncio.get_running_loop().time(), True
     await asyncio.sleep(window)
     watching = False
     at_each_end()
+    seen.stream_seconds = sum(max(0.0, min(window, stream.ended - opened)) for stream in streams)
     seen.held = sum(stream.live for stream in streams)
     for stream in streams:
         if stream.transport is not None:

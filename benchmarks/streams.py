@@ -85,7 +85,6 @@ def row(work: Work, name: str, runs: list[Result]) -> list[str]:
     def middle(figure: Callable[[Result], float]) -> float:
         return median(figure(each) for each in runs)
 
-    due = work.streams * 1000 / work.itl * middle(lambda each: each.seen.seconds)
     return [
         f"{work.streams:,} x {work.itl}",
         name,
@@ -94,7 +93,7 @@ def row(work: Work, name: str, runs: list[Result]) -> list[str]:
         f"{middle(lambda each: each.seen.gap_ms(0.5)):.1f}",
         f"{middle(lambda each: each.seen.gap_ms(0.99)):.1f}",
         ", ".join(f"{each.seen.gap_ms(0.99):.0f}" for each in runs),
-        f"{middle(lambda each: each.seen.events) / due:.0%}",
+        f"{middle(lambda each: each.seen.events * work.itl / 1000 / each.seen.stream_seconds):.0%}",
         f"{middle(lambda each: each.seen.together / max(1, each.seen.events)):.0%}",
         f"{middle(lambda each: sorted(each.seen.to_first)[int(0.99 * len(each.seen.to_first))]) * 1000:.0f}",
         f"{middle(lambda each: each.resident_mb):.0f}",
