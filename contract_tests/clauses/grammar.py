@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
 import jiter
 import jsonschema_rs
-import msgspec
 import regex
 
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
@@ -20,8 +20,12 @@ UNFINISHED = ("length", MISSING)
 
 
 @cache
-def _schema(value: str) -> jsonschema_rs.Validator:
-    return jsonschema_rs.validator_for(msgspec.json.decode(value))
+def _validator(schema: str) -> jsonschema_rs.Validator | None:
+    """None where this is no schema, or one that is not understood here."""
+    try:
+        return jsonschema_rs.validator_for(json.loads(schema))
+    except ValueError:
+        return None
 
 
 @clause("parameters.grammar.json.matches")
@@ -29,13 +33,16 @@ def json_grammar_is_kept(seen: Observation) -> Outcome:
     value = _grammar_value(seen, "json")
     if value is None:
         return NOT_MINE
-    text, schema = seen.new_text or "", value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    text, schema = seen.new_text or "", value if isinstance(value, str) else json.dumps(value)
+    validator = _validator(schema)
+    if validator is None:
+        return Skip("the schema is not understood here", inconclusive=True)
     if seen.finish_reason in UNFINISHED or seen.asked.stop:
         if wrong := _wrong_beginning(text, schema):
             return Violation(f"the beginning of JSON that satisfies {shorten(schema)}", f"{wrong}: {shorten(text)}")
         return Skip("every generation under a json grammar was cut by its length")
     found = parse(text)
-    if found is not MISSING and _schema(schema).is_valid(found):
+    if found is not MISSING and validator.is_valid(found):
         return None
     return Violation(f"JSON that satisfies {shorten(schema)}", shorten(text))
 
@@ -44,31 +51,28 @@ def _wrong_beginning(text: str, schema: str) -> str:
     """What in a text that was cut no end can mend; "" where there is nothing, or it cannot be known."""
     if '"object"' in schema and text.strip() and not text.lstrip().startswith("{"):
         return "no object"
-    asked = parse(schema)
-    relaxed = _as_far_as_written(asked) if asked is not MISSING and jsonschema_rs.meta.is_valid(asked) else None
-    written = _written(text)
-    if relaxed is None or written is MISSING:
-        return ""
-    return next((shorten(error.message.replace(CUT_HERE, "")) for error in jsonschema_rs.iter_errors(relaxed, written)), "")
+    relaxed, written = _as_far_as_written(json.loads(schema)), parse(_written(text))
+    validator = None if relaxed is None or written is MISSING else _validator(json.dumps(relaxed))
+    errors = validator.iter_errors(written) if validator else ()
+    return next((shorten(error.message.replace(CUT_HERE, "")) for error in errors), "")
 
 
 CUT_HERE = "\ue000"
 """Ends the name of a member that was cut: of Unicode's private letters, which no schema and no model writes."""
 
 
-def _written(text: str) -> Any:
-    """What is whole in the beginning of JSON, and the name at its end that is not; MISSING where it is no such beginning."""
+def _written(text: str) -> str:
+    """The JSON of what is whole in the beginning of JSON, and of the name at its end that is not; "" where it is no beginning."""
     named = _beginning(f'{text}{CUT_HERE}":0,')
-    if f'{CUT_HERE}":0' in msgspec.json.encode(named if named is not MISSING else None).decode():
-        return named
-    return _beginning(text.rstrip("0123456789+-.eE"))  # a number at the end may go on
+    return named if f'{CUT_HERE}": 0' in named else _beginning(text.rstrip("0123456789+-.eE"))  # a number at the end may go on
 
 
-def _beginning(text: str) -> Any:
+def _beginning(text: str) -> str:
+    """The JSON of what is whole in ``text``; "" where it is no beginning of JSON, or holds a number that no float does."""
     try:
-        return jiter.from_json(text.encode(), partial_mode="on", allow_inf_nan=False)
+        return json.dumps(jiter.from_json(text.encode(), partial_mode="on", allow_inf_nan=False), ensure_ascii=False, allow_nan=False)
     except ValueError:
-        return MISSING
+        return ""
 
 
 SEEN_EARLY = {

@@ -96,3 +96,8 @@ def test_whatever_the_json_no_beginning_is_accused(value: Any, escaped: bool, be
     text = json.dumps(value, ensure_ascii=escaped, separators=between)
 
     assert [] == [text[:end] for end in range(len(text)) if isinstance(cut(text[:end], schema_of(value)), Violation)]
+
+
+@pytest.mark.parametrize("schema", ["no JSON", '{"pattern": "("}', "[1]"])
+def test_a_schema_that_is_none_accuses_nobody(schema: str) -> None:
+    assert isinstance(cut('{"a":1,', schema), Skip)
