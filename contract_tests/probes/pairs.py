@@ -38,6 +38,9 @@ def send_pairs(run: Run) -> None:
 
         base = ask(_greedy(run))
         run.evidence.relate("repeat-greedy", (base, ask(_greedy(run))))
+        if run.profile.prompts > 1:
+            beside = _long(run, **BESIDE[stream])
+            run.evidence.relate("repeat-greedy", [ask(beside, strategies.PROMPTS[1]) for _ in range(2)])
         repetitive = choose.choice(strategies.REPETITIVE)
         without, again = (ask(_long(run), repetitive) for _ in range(2))
         for name, value in NEUTRAL.items():
@@ -83,6 +86,13 @@ def _relate_untold(
 
     for name in untold:
         run.relate_draws(f"{name}-drawn", pairs(name))
+
+
+BESIDE: tuple[dict[str, Any], ...] = (
+    {"frequency_penalty": 0.5, "return_full_text": True},
+    {"grammar": {"type": "regex", "value": "[A-E]{24}"}},
+)
+"""What is no draw by itself, and may be taken for one."""
 
 
 SHOWN: tuple[dict[str, Any], ...] = (

@@ -45,6 +45,16 @@ def _seed_cut(below: int) -> Hooks:
     return _seed_reported(lambda request: {} if request.parameters.seed is None else {"seed": request.parameters.seed % below})
 
 
+def _drawn_under_a_grammar() -> Hooks:
+    seeds = count(1)
+
+    def change(request: Request) -> Json:
+        greedy = request.parameters.grammar is not None and not request.parameters.do_sample
+        return {"do_sample": True, "seed": next(seeds)} if greedy else {}
+
+    return parameters(change)
+
+
 def _never_the_same() -> Hooks:
     """Greedy requests are drawn, and nobody is told."""
     seeds = count(1)
@@ -76,6 +86,12 @@ SAMPLING_FAULTS: tuple[Fault, ...] = (
         parameters(lambda request: {"frequency_penalty": abs(request.parameters.frequency_penalty or 0.0)}),
     ),
     fault("greedy-varies", "parameters.do_sample.greedy", "Draws tokens although nothing asks for it.", _never_the_same),
+    fault(
+        "grammar-samples",
+        "parameters.do_sample.greedy",
+        "Draws tokens whenever a `grammar` is sent.",
+        _drawn_under_a_grammar,
+    ),
     fault(
         "penalties-not-when-sampling",
         "parameters.do_sample.penalties",

@@ -154,6 +154,9 @@ SHOWN: dict[str, Callable[[Desk], bool]] = {
         d.reply(max_new_tokens=60)["generated_text"] != d.reply(max_new_tokens=60, details=True)["generated_text"]
     ),
     "greedy-varies": lambda d: d.reply(max_new_tokens=40) != d.reply(max_new_tokens=40) and d.details()["seed"] is None,
+    "grammar-samples": lambda d: (
+        d.details(grammar=ENDLESS)["tokens"] != d.details(grammar=ENDLESS)["tokens"] and d.details() == d.right_details()
+    ),
     "do-sample-ignored": lambda d: d.details(do_sample=True, seed=1) == d.right_details(),
     "frequency-penalty-ignored": lambda d: d.same({"frequency_penalty": 2.0}, {}),
     "do-sample-not-without-limit": lambda d: (
