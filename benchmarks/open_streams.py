@@ -46,7 +46,6 @@ class _Stream(asyncio.Protocol):
         self._now = asyncio.get_running_loop().time
         self._last = 0.0
         self.live = False
-        self._done = False
         self.ended = math.inf
         self.transport: asyncio.Transport | None = None
 
@@ -70,11 +69,11 @@ class _Stream(asyncio.Protocol):
         if count:
             self._last = now
         if data.endswith(b"0\r\n\r\n"):
-            self.live, self._done, self.ended = False, True, now
+            self.live, self.ended = False, now
             seen.ended += 1
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 (the base class's)
-        if not self._done and self._is_open():
+        if self.ended == math.inf and self._is_open():
             self._seen.failed += 1
         self.live = False
 

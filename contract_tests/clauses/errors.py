@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+
+import spec
 from contract_tests.clauses.registry import Outcome, Skip, Violation, clause
 from contract_tests.clauses.shared import NOT_MINE, OUT_OF_BOUNDS, faulty_are_refused, is_loading, same_text
 from contract_tests.observation import Group, Observation
@@ -41,7 +44,7 @@ def refusal_has_the_form_of_its_fault(seen: Observation) -> Outcome:
         return NOT_MINE
     if about == "parameters.grammar.value.type":  # what a grammar holds is looked at later
         return NOT_MINE
-    if seen.media_type == "text/plain" and not (about.endswith(OUT_OF_BOUNDS) and seen.case.subject in REAL):
+    if seen.media_type == "text/plain" and not (about.endswith(OUT_OF_BOUNDS) and seen.case.subject in _real()):
         return None if seen.text.strip() else Violation("a sentence in text/plain", seen.brief)
     if not about.endswith(OUT_OF_BOUNDS):
         return Violation("content type text/plain", seen.exchange.header("content-type") or "no content type")
@@ -50,8 +53,11 @@ def refusal_has_the_form_of_its_fault(seen: Observation) -> Outcome:
     return None if good else Violation("a JSON object with `error` and `error_type`", f"{seen.media_type}: {seen.brief}")
 
 
-REAL = ("frequency_penalty", "repetition_penalty", "temperature", "top_p", "typical_p")
-"""Parameters whose type holds every number, so that none is refused for its type; whole numbers below 0 or too large may be."""
+@cache
+def _real() -> frozenset[str]:
+    """Parameters whose type holds every number, so that none is refused for its type; whole numbers below 0 or too large may be."""
+    rows = spec.openapi()["components"]["schemas"]["Parameters"]["properties"]
+    return frozenset(name for name, row in rows.items() if "number" in row.get("type", ()))
 
 
 @clause("errors.in-stream.event")

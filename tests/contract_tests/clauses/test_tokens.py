@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -12,15 +13,18 @@ from contract_tests.exchange import Case, Chunk, Exchange
 from contract_tests.observation import Group, Observation
 
 
+def reply(details: dict[str, Any]) -> Observation:
+    case = Case.of({"inputs": "p", "parameters": {"details": True, "top_n_tokens": 1, "max_new_tokens": 1}})
+    body = json.dumps({"generated_text": "t", "details": details}).encode()
+    return Observation(Exchange(case, "http://x.test/", 200, (("content-type", "application/json"),), (Chunk(0.0, body),)))
+
+
 def text_among_candidates(text: str, told: str) -> Outcome:
     """What is said of a token with ``text`` that is ``told`` otherwise among its candidates."""
     token = {"id": 3, "logprob": -1.0, "special": False}
     details = {"finish_reason": "length", "generated_tokens": 1, "prefill": [], "tokens": [{**token, "text": text}]}
     details["top_tokens"] = [[{**token, "text": told}]]
-    body = json.dumps({"generated_text": text, "details": details}).encode()
-    case = Case.of({"inputs": "p", "parameters": {"details": True, "top_n_tokens": 1, "max_new_tokens": 1}})
-    exchange = Exchange(case, "http://x.test/", 200, (("content-type", "application/json"),), (Chunk(0.0, body),))
-    return judge(CLAUSES["details.top_tokens.text"], Observation(exchange))
+    return judge(CLAUSES["details.top_tokens.text"], reply(details))
 
 
 @pytest.mark.parametrize("told", ["a", " a", "\u0120a", "a\ufffd", "a\ufffd\ufffd"])
@@ -37,18 +41,7 @@ def continued(**wrong: object) -> Outcome:
     """What is said of three tokens that were generated, then read in a prompt; there each has what ``wrong`` says as well."""
     tokens = [{"id": 3 + place, "logprob": -0.5 - place, "special": False, "text": f" w{place}"} for place in range(3)]
     prefill = [{"id": 1, "logprob": None, "text": "p"}, *({**token, **wrong} for token in tokens)]
-    drawn, read = (
-        Observation(
-            Exchange(
-                Case.of({"inputs": "p", "parameters": {"details": True}}),
-                "http://x.test/",
-                200,
-                (("content-type", "application/json"),),
-                (Chunk(0.0, json.dumps({"generated_text": "t", "details": {"tokens": some, "prefill": told}}).encode()),),
-            )
-        )
-        for some, told in ((tokens, []), ([], prefill))
-    )
+    drawn, read = reply({"tokens": tokens, "prefill": []}), reply({"tokens": [], "prefill": prefill})
     return judge(CLAUSES["details.prefill.agrees"], Group("continued", (drawn, read)))
 
 
